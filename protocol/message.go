@@ -82,16 +82,18 @@ func (n *Names) Iter() NamesIter { return NamesIter{names: *n, left: n.count} }
 
 // NamesIter walks a Names:
 //
-//	for it := m.Names.Iter(); it.Next(); {
+//	it := m.Names.Iter()
+//	for it.Next() {
 //		use(it.Name())
 //	}
 //
+// Declared by the for statement itself, the iterator would be copied for every name.
 // Hot path: 0 allocs.
 type NamesIter struct {
 	names Names
 	name  []byte
-	pos   int
-	left  int
+	pos   int // in the list, or in the body
+	left  int // names of a decoded list that are still to come
 }
 
 // Name returns the current name, a view that lives as long as its message.
@@ -99,24 +101,25 @@ func (it *NamesIter) Name() []byte { return it.name }
 
 // Next advances to the next name and reports whether there is one.
 func (it *NamesIter) Next() bool {
-	if it.left == 0 {
-		return false
-	}
-	it.left--
-	if it.names.body == nil {
+	if it.pos < len(it.names.list) { // never of a decoded list
 		it.name = it.names.list[it.pos]
 		it.pos++
 		return true
 	}
+	return it.nextWire()
+}
+
+// nextWire is Next for a decoded list: it looks for the tag and steps over all other fields. The tag
+// may be spelled in more bytes than it needs, as any varint.
+func (it *NamesIter) nextWire() bool {
+	if it.left == 0 {
+		return false
+	}
+	it.left--
 	b := it.names.body
 	for i := it.pos; i < len(b); {
-		tag := b[i]
-		long := tag >= 0x80
-		if long {
-			_, i = varint(b, i)
-		} else {
-			i++
-		}
+		var tag, size uint64
+		tag, i = varint(b, i)
 		switch tag & 7 {
 		case 0: // varint
 			_, i = varint(b, i)
@@ -125,10 +128,9 @@ func (it *NamesIter) Next() bool {
 		case 5: // fixed 32
 			i += 4
 		default: // length-delimited: codec let nothing else through
-			var size uint64
 			size, i = varint(b, i)
 			end := i + int(size)
-			if tag == it.names.tag && !long {
+			if tag == uint64(it.names.tag) {
 				it.name, it.pos = b[i:end:end], end
 				return true
 			}

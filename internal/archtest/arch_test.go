@@ -33,12 +33,9 @@ var sideways = map[string]string{
 	"record → listen":      "record listening",
 	"event → listen":       "event listening",
 	"bulk → permission":    "a decision per name",
-	"bulk → codec":         "one ack per bulk",
+	"bulk → registry":      "names to subscriptions",
 	"fanout → registry":    "names to subscribers",
 	"fanout → codec":       "one encoded message to many",
-	"listen → fanout":      "row below",
-	"permission → codec":   "row mates: rules read payloads as the codec left them",
-	"internal/invariant →": "",
 }
 
 // topics decide, drivers do: a topic replays from its inputs alone.

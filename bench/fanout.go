@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"deepstream-fast/bench/load"
+)
+
+// Mode is the rhythm in which messages are published.
+type Mode string
+
+// The modes. Saturated keeps the window full; paced sends the next message when everybody has the
+// last one; rate sends at a fixed low rate, whatever comes back.
+const (
+	Saturated Mode = "saturated"
+	Paced     Mode = "paced"
+	Rate      Mode = "rate"
+)
+
+const (
+	// DefaultWindow is how many messages saturation keeps in flight, all publishers together. With it
+	// F2 comes to about ten deliveries per write; deeper windows make everybody faster.
+	DefaultWindow = 32
+
+	rateEvery = 10 * time.Millisecond
+	warmUp    = 200 * time.Millisecond
+)
+
+// Case is one cell of the table.
+type Case struct {
+	Server       Server
+	Subscribers  int
+	Mode         Mode
+	PayloadBytes int // default 64
+	Publishers   int // default 4
+	Window       int // saturated only; default DefaultWindow
+}
+
+// String formats c the way benchstat pivots.
+func (c Case) String() string {
+	return fmt.Sprintf("server=%s/subs=%d/mode=%s/payload=%dB", c.Server, c.Subscribers, c.Mode, cmp.Or(c.PayloadBytes, 64))
+}
+
+func (c Case) load() (load.Load, error) {
+	switch c.Mode {
+	case Saturated:
+		return load.Load{Window: cmp.Or(c.Window, DefaultWindow)}, nil
+	case Paced:
+		return load.Load{Window: 1}, nil
+	case Rate:
+		return load.Load{Window: DefaultWindow, Every: rateEvery}, nil
+	}
+	return load.Load{}, fmt.Errorf("bench: unknown mode %q, want %s, %s or %s", c.Mode, Saturated, Paced, Rate)
+}
+
+// Sample is what one measurement of a Case found.
+type Sample struct {
+	CPU        float64 // server CPU per delivery, ns
+	PerSecond  float64 // deliveries
+	P50, P99   time.Duration
+	Deliveries int
+}
+
+// Bout is one server under one fleet, ready to be measured.
+type Bout struct {
+	load    load.Load
+	process *Process
+	fleet   *load.Fleet
+}
+
+// Begin starts the server of c, connects its fleet and warms both up. The caller ends it.
+func (r *Rig) Begin(c Case) (*Bout, error) {
+	shape, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.Start(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bout{load: shape, process: p}
+	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes})
+	if err == nil {
+		_, err = b.Measure(0, warmUp)
+	}
+	if err != nil {
+		b.End()
+		return nil, fmt.Errorf("bench: %v: %w\n%s", c, err, p.Stderr())
+	}
+	return b, nil
+}
+
+// Measure publishes messages, or for a duration; zero means no such bound. Nothing is in flight
+// when the CPU is read, before or after.
+func (b *Bout) Measure(messages int, duration time.Duration) (Sample, error) {
+	shape := b.load
+	shape.Messages, shape.Duration = messages, duration
+	before, err := b.process.CPU()
+	if err != nil {
+		return Sample{}, err
+	}
+	r, err := b.fleet.Run(shape)
+	if err != nil {
+		return Sample{}, err
+	}
+	after, err := b.process.CPU()
+	if err != nil {
+		return Sample{}, err
+	}
+	return Sample{
+		CPU:        float64(after-before) / float64(r.Deliveries),
+		PerSecond:  float64(r.Deliveries) / r.Elapsed.Seconds(),
+		P50:        r.Latency.Quantile(0.50),
+		P99:        r.Latency.Quantile(0.99),
+		Deliveries: r.Deliveries,
+	}, nil
+}
+
+// End stops the server and closes the fleet.
+func (b *Bout) End() {
+	b.process.Stop()
+	if b.fleet != nil {
+		b.fleet.Close()
+	}
+}

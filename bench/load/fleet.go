@@ -1,0 +1,433 @@
+package load
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits of a fleet and of a run.
+const (
+	SubscribersMax = 15_000
+	PublishersMax  = 64
+	WindowMax      = 1 << 14
+
+	payloadBytesMax = 64 << 10
+	ringMax         = 1 << 22   // window times subscribers: 32 MiB of send times
+	messagesMax     = 1 << 31   // of a fleet's life: numbers have 32 bits and must not wrap
+	readBytes       = 256 << 10 // one read
+	eventsPerTurn   = 512
+)
+
+// Options says what DialFleet opens. Zero values take the defaults.
+type Options struct {
+	Addr         string        // host:port, IPv4; required
+	Subscribers  int           // default 10
+	Publishers   int           // default 4
+	PayloadBytes int           // JSON text of a message, quotes included; default 64
+	Name         string        // the one event name; default "bench/fanout"
+	Timeout      time.Duration // for every step of a login, and for a run without progress; default 10 s
+}
+
+func (o *Options) setDefaults() {
+	o.Subscribers = cmp.Or(o.Subscribers, 10)
+	o.Publishers = cmp.Or(o.Publishers, 4)
+	o.PayloadBytes = cmp.Or(o.PayloadBytes, 64)
+	o.Name = cmp.Or(o.Name, "bench/fanout")
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Subscribers < 1 || o.Subscribers > SubscribersMax:
+		return fmt.Errorf("load: %d subscribers, want 1 to %d", o.Subscribers, SubscribersMax)
+	case o.Publishers < 1 || o.Publishers > PublishersMax:
+		return fmt.Errorf("load: %d publishers, want 1 to %d", o.Publishers, PublishersMax)
+	case o.PayloadBytes < PayloadBytesMin || o.PayloadBytes > payloadBytesMax:
+		return fmt.Errorf("load: payload of %d bytes, want %d to %d", o.PayloadBytes, PayloadBytesMin, payloadBytesMax)
+	}
+	return nil
+}
+
+// Load is the shape of one run. It ends after Messages or Duration, whichever comes first; one of
+// them must be set.
+type Load struct {
+	Window   int           // messages in flight, 1 to WindowMax; a message lands when all have it
+	Every    time.Duration // 0 = as soon as the window allows; else the interval between messages
+	Messages int
+	Duration time.Duration
+}
+
+func (l Load) validate() error {
+	if l.Window < 1 || l.Window > WindowMax {
+		return fmt.Errorf("load: window of %d messages, want 1 to %d", l.Window, WindowMax)
+	}
+	if l.Messages <= 0 && l.Duration <= 0 {
+		return errors.New("load: a run needs Messages or Duration")
+	}
+	return nil
+}
+
+// Result is what one run delivered.
+type Result struct {
+	Messages   int // published
+	Deliveries int // Messages times subscribers, each verified
+	Elapsed    time.Duration
+	Latency    Histogram // from just before the publisher's write to just after the subscriber's read
+}
+
+// subscriber is one receiving connection.
+type subscriber struct {
+	conn *Conn
+	rest []byte   // the incomplete frame at the end of the last read
+	next []uint32 // by publisher: the number its next message must carry
+}
+
+// publisher is one sending connection.
+type publisher struct {
+	conn  *Conn
+	batch []byte // frames of this turn, written at once
+}
+
+// Fleet is the subscribers and publishers of one name. Not safe for concurrent use.
+type Fleet struct {
+	// Set by DialFleet, then constant.
+	opts     Options
+	epfd     int
+	subs     []subscriber
+	born     time.Time
+	plain    []byte // the payload of one EMIT
+	template []byte // the same as a masked frame
+	digitsAt int    // where the number stands in plain; in template it is as far from the end
+
+	// Message i is sent by publisher i mod len(pubs), so numbers are dense over the whole fleet and
+	// over all runs. A run keeps sent - landed <= Window.
+	pubs      []publisher
+	sent      uint32
+	delivered uint64          // deliveries of all runs
+	sentAt    []time.Duration // since born; ring by number: one subscriber can lag by Window times their number
+	latency   *Histogram
+	buf       []byte
+	events    []unix.EpollEvent
+}
+
+// DialFleet opens all connections, logs them in and subscribes the subscribers. On error nothing
+// stays open.
+func DialFleet(opts Options) (*Fleet, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("load: epoll: %w", err)
+	}
+	f := &Fleet{opts: opts, epfd: epfd, born: time.Now(), buf: make([]byte, frameBytesMax+readBytes), events: make([]unix.EpollEvent, eventsPerTurn)}
+	f.buildTemplate()
+	if err := f.dialAll(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Fleet) buildTemplate() {
+	data := `"` + strings.Repeat("0", digitBytes) + strings.Repeat("x", f.opts.PayloadBytes-PayloadBytesMin) + `"`
+	inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldData, data)
+	inner = appendField(inner, fieldEventName, f.opts.Name)
+	f.plain = appendMessage(nil, topicEvent, inner)
+	f.template = appendFrame(nil, f.plain)
+	f.digitsAt = strings.Index(string(f.plain), data) + 1
+}
+
+func (f *Fleet) dialAll() error {
+	for i := range f.opts.Subscribers {
+		c, err := Dial(f.opts.Addr, i, f.opts.Timeout)
+		if err != nil {
+			return err
+		}
+		f.subs = append(f.subs, subscriber{conn: c})
+		if err := c.Subscribe(f.opts.Name); err != nil {
+			return err
+		}
+		s := &f.subs[i]
+		s.rest, c.buf = c.buf, nil
+		for p := range f.opts.Publishers {
+			s.next = append(s.next, uint32(p))
+		}
+		if err := f.watch(c, i, unix.EPOLLIN); err != nil {
+			return err
+		}
+	}
+	for i := range f.opts.Publishers {
+		c, err := Dial(f.opts.Addr, f.opts.Subscribers+i, f.opts.Timeout)
+		if err != nil {
+			return err
+		}
+		f.pubs = append(f.pubs, publisher{conn: c})
+		// A publisher is written to and never read: only its end is news.
+		if err := f.watch(c, f.opts.Subscribers+i, unix.EPOLLRDHUP); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch adds c to the epoll set under index: subscribers first, then publishers.
+func (f *Fleet) watch(c *Conn, index int, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(index)}
+	if err := unix.EpollCtl(f.epfd, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
+		return fmt.Errorf("load: epoll: %w", err)
+	}
+	return nil
+}
+
+// Close resets every connection.
+func (f *Fleet) Close() {
+	for i := range f.subs {
+		f.subs[i].conn.Close()
+	}
+	for i := range f.pubs {
+		f.pubs[i].conn.Close()
+	}
+	_ = unix.Close(f.epfd)
+}
+
+// Run publishes in the shape of l and returns when everything published has been delivered and
+// verified. After an error the fleet is only good for Close. It holds its OS thread while it runs.
+func (f *Fleet) Run(l Load) (*Result, error) {
+	if err := l.validate(); err != nil {
+		return nil, err
+	}
+	if f.sent >= messagesMax {
+		return nil, fmt.Errorf("load: this fleet has sent %d messages: dial a new one", f.sent)
+	}
+	if need := (l.Window + 1) * len(f.subs); need > ringMax {
+		return nil, fmt.Errorf("load: window times subscribers is %d, above %d", need, ringMax)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	r := &Result{}
+	f.latency = &r.Latency
+	f.reserveRing(l.Window)
+	start, first, before := time.Now(), f.sent, f.delivered
+	moved := start // when the last delivery came
+	for now := start; ; now = time.Now() {
+		done := l.Messages > 0 && int(f.sent-first) >= l.Messages || l.Duration > 0 && now.Sub(start) >= l.Duration
+		if done && f.inFlight() == 0 {
+			r.Messages, r.Deliveries, r.Elapsed = int(f.sent-first), int(f.delivered-before), now.Sub(start)
+			return r, nil
+		}
+		if !done {
+			if err := f.publish(f.due(l, int(f.sent-first), now.Sub(start))); err != nil {
+				return nil, err
+			}
+		}
+		count := f.delivered
+		if err := f.turn(f.patience(l, int(f.sent-first), time.Since(start))); err != nil {
+			return nil, err
+		}
+		if f.delivered != count || f.inFlight() == 0 {
+			moved = now
+		} else if now.Sub(moved) > f.opts.Timeout {
+			return nil, f.stalled()
+		}
+	}
+}
+
+// reserveRing makes sentAt long enough that no number still awaited by anybody is overwritten.
+func (f *Fleet) reserveRing(window int) {
+	need := 1
+	for need < (window+1)*len(f.subs) {
+		need *= 2
+	}
+	if need > len(f.sentAt) {
+		f.sentAt = make([]time.Duration, need)
+	}
+}
+
+// inFlight returns how many messages have not reached everybody, on average over the subscribers.
+func (f *Fleet) inFlight() int {
+	owed := uint64(f.sent)*uint64(len(f.subs)) - f.delivered
+	return int((owed + uint64(len(f.subs)) - 1) / uint64(len(f.subs)))
+}
+
+// due returns how many messages may be published now: sent of this run have been, elapsed into it.
+func (f *Fleet) due(l Load, sent int, elapsed time.Duration) int {
+	n := l.Window - f.inFlight()
+	if l.Messages > 0 {
+		n = min(n, l.Messages-sent)
+	}
+	if l.Every > 0 {
+		n = min(n, int(elapsed/l.Every)+1-sent)
+	}
+	return max(n, 0)
+}
+
+// patience returns how many milliseconds a turn may wait for readiness: at a fixed rate until the
+// next message is due, rounded up, otherwise long enough to notice a stall.
+func (f *Fleet) patience(l Load, sent int, elapsed time.Duration) int {
+	const stall = 100 * time.Millisecond
+	wait := stall
+	if l.Every > 0 {
+		wait = min(stall, max(0, time.Duration(sent)*l.Every-elapsed))
+	}
+	return int((wait + time.Millisecond - 1) / time.Millisecond)
+}
+
+// publish sends the next n messages, each publisher its share in one write.
+func (f *Fleet) publish(n int) error {
+	if n == 0 {
+		return nil
+	}
+	now := time.Since(f.born)
+	digits := len(f.template) - len(f.plain) + f.digitsAt
+	for range n {
+		p := &f.pubs[int(f.sent)%len(f.pubs)]
+		at := len(p.batch) + digits
+		p.batch = append(p.batch, f.template...)
+		putNumber(p.batch[at:], f.sent, f.digitsAt)
+		f.sentAt[int(f.sent)&(len(f.sentAt)-1)] = now
+		f.sent++
+	}
+	for i := range f.pubs {
+		p := &f.pubs[i]
+		if err := writeAll(p.conn.fd, p.batch); err != nil {
+			return fmt.Errorf("load: publisher %d: %w", i, err)
+		}
+		p.batch = p.batch[:0]
+	}
+	return nil
+}
+
+// turn waits for readiness and reads every readable subscriber once.
+func (f *Fleet) turn(milliseconds int) error {
+	n, err := unix.EpollWait(f.epfd, f.events, milliseconds)
+	if err == unix.EINTR {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load: epoll: %w", err)
+	}
+	for _, ev := range f.events[:n] {
+		index := int(ev.Fd)
+		if index >= len(f.subs) {
+			return fmt.Errorf("load: publisher %d: closed by the server", index-len(f.subs))
+		}
+		if err := f.read(&f.subs[index]); err != nil {
+			return fmt.Errorf("load: subscriber %d: %w", index, err)
+		}
+	}
+	return nil
+}
+
+// read takes one read's worth of frames from s, which is readable.
+func (f *Fleet) read(s *subscriber) error {
+	kept := copy(f.buf, s.rest)
+	n, err := unix.Read(s.conn.fd, f.buf[kept:kept+readBytes])
+	if err == unix.EINTR {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.New("closed by the server")
+	}
+	now := time.Since(f.born)
+	rest, err := f.count(s, f.buf[:kept+n], now)
+	if err != nil {
+		return err
+	}
+	if len(rest) > frameBytesMax {
+		return errFrame
+	}
+	s.rest = append(s.rest[:0], rest...)
+	return nil
+}
+
+// count verifies every complete frame in b and returns what is left of it.
+func (f *Fleet) count(s *subscriber, b []byte, now time.Duration) (rest []byte, err error) {
+	for {
+		op, payload, n, err := nextFrame(b)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return b, nil
+		}
+		b = b[n:]
+		if op == opClose {
+			return nil, errors.New("closed by the server")
+		}
+		if op != opBinary {
+			continue
+		}
+		if err := f.verify(s, payload, now); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// verify checks that payload is the one message s must get next from its publisher.
+//
+// Hot path: 0 allocations, see BenchmarkCount.
+func (f *Fleet) verify(s *subscriber, payload []byte, now time.Duration) error {
+	i, err := f.numberOf(payload)
+	if err != nil {
+		return err
+	}
+	p := i % uint32(len(f.pubs))
+	if want := s.next[p]; i != want {
+		return fmt.Errorf("message %d of publisher %d instead of %d: lost, repeated or out of order", i, p, want)
+	}
+	if i >= f.sent {
+		return fmt.Errorf("message %d was never sent", i)
+	}
+	s.next[p] += uint32(len(f.pubs))
+	f.delivered++
+	f.latency.Add(now-f.sentAt[int(i)&(len(f.sentAt)-1)], 1)
+	return nil
+}
+
+// numberOf reads the message number out of an EMIT. A server that relays the publisher's bytes
+// differs from plain in the number only; any other layout of the same message is decoded.
+func (f *Fleet) numberOf(payload []byte) (uint32, error) {
+	from, to := f.digitsAt, f.digitsAt+digitBytes
+	if len(payload) == len(f.plain) && bytes.Equal(payload[:from], f.plain[:from]) && bytes.Equal(payload[to:], f.plain[to:]) {
+		if i, ok := number(payload[from:to]); ok {
+			return i, nil
+		}
+	}
+	a, err := decode(payload)
+	if err != nil {
+		return 0, err
+	}
+	if a.topic != topicEvent || a.action != eventEmit || len(a.data) != f.opts.PayloadBytes {
+		return 0, fmt.Errorf("unexpected message: topic %d action %d, %d bytes of data", a.topic, a.action, len(a.data))
+	}
+	i, ok := number(a.data[1 : 1+digitBytes])
+	if !ok {
+		return 0, fmt.Errorf("unexpected payload %q", a.data)
+	}
+	return i, nil
+}
+
+// stalled says who waits for what.
+func (f *Fleet) stalled() error {
+	for i := range f.subs {
+		for p, next := range f.subs[i].next {
+			if next < f.sent {
+				return fmt.Errorf("load: nothing came for %v; subscriber %d still waits for message %d of publisher %d", f.opts.Timeout, i, next, p)
+			}
+		}
+	}
+	return fmt.Errorf("load: nothing came for %v", f.opts.Timeout)
+}

@@ -1,0 +1,309 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"deepstream-fast/bench/load"
+)
+
+// Server names what is measured.
+type Server string
+
+// The servers: ours and the two floors.
+const (
+	Fast Server = "fast"
+	F1   Server = "f1"
+	F2   Server = "f2"
+)
+
+const (
+	startTimeout = 10 * time.Second
+	stderrMax    = 64 << 10 // bytes kept of what a server says
+)
+
+// fastConfig keeps disk and logging out of the picture; everything else is the default.
+const fastConfig = `logLevel = "ERROR"
+
+[storage]
+type = "none"
+`
+
+// Rig is a folder with freshly built servers and the two CPUs they and the driver run on.
+type Rig struct {
+	dir       string
+	serverCPU int
+	pinned    bool
+}
+
+// NewRig builds the given servers. With pin it also moves this process to the second of the CPUs it
+// may use, for good, and will start servers on the first.
+func NewRig(pin bool, servers ...Server) (*Rig, error) {
+	dir, err := os.MkdirTemp("", "deepstream-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	r := &Rig{dir: dir}
+	if err := r.setUp(pin, servers); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Rig) setUp(pin bool, servers []Server) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		if err := r.build(root, s); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(r.config(), []byte(fastConfig), 0o600); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	if err := raiseFileLimit(); err != nil {
+		return err
+	}
+	if !pin {
+		return nil
+	}
+	r.pinned = true
+	r.serverCPU, err = pinDriver()
+	return err
+}
+
+// Close removes the built servers. Processes are stopped one by one, see Process.Stop.
+func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
+
+func (r *Rig) binary(s Server) string { return filepath.Join(r.dir, string(s)) }
+func (r *Rig) config() string         { return filepath.Join(r.dir, "conf.toml") }
+
+func (r *Rig) build(root string, s Server) error {
+	var cmd *exec.Cmd
+	switch s {
+	case Fast:
+		cmd = exec.Command("go", "build", "-o", r.binary(s), "./cmd/deepstream-fast")
+	case F1, F2:
+		cmd = exec.Command("cc", "-O2", "-o", r.binary(s), filepath.Join("bench", "floor", string(s)+".c"))
+	default:
+		return fmt.Errorf("bench: unknown server %q, want %s, %s or %s", s, Fast, F1, F2)
+	}
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("bench: build %s: %w\n%s", s, err, out)
+	}
+	return nil
+}
+
+func moduleRoot() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	path := strings.TrimSpace(string(out))
+	if err != nil || filepath.Base(path) != "go.mod" {
+		return "", fmt.Errorf("bench: run inside the module (go env GOMOD: %q, %w)", path, err)
+	}
+	return filepath.Dir(path), nil
+}
+
+// raiseFileLimit sets the soft limit of open files to the hard one. Doing so explicitly also makes
+// child processes inherit it: the Go runtime hides the limit it raised by itself from them.
+func raiseFileLimit() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("bench: file limit: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("bench: file limit: %w", err)
+	}
+	return nil
+}
+
+// Process is one running server.
+type Process struct {
+	Addr string
+
+	cmd    *exec.Cmd
+	stderr *tail
+	exited chan struct{} // closed when the process has been waited for
+}
+
+// Start runs s on a free loopback port and returns once it lets somebody log in. env is added to
+// the environment. The caller stops it.
+func (r *Rig) Start(s Server, env ...string) (*Process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{r.binary(s), port}
+	if s == Fast {
+		argv = []string{r.binary(s), "-c", r.config(), "--host", "127.0.0.1", "--port", port}
+	}
+	if r.pinned {
+		argv = append([]string{"taskset", "-c", strconv.Itoa(r.serverCPU)}, argv...)
+	}
+	p := &Process{Addr: net.JoinHostPort("127.0.0.1", port), cmd: exec.Command(argv[0], argv[1:]...), stderr: &tail{}, exited: make(chan struct{})}
+	p.cmd.Dir = r.dir
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stderr = p.stderr
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("bench: start %s: %w", s, err)
+	}
+	go func() { // ends with the process, which Stop kills and then waits for here
+		_ = p.cmd.Wait()
+		close(p.exited)
+	}()
+	if err := p.awaitLogin(); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("bench: start %s: %w\n%s", s, err, p.stderr)
+	}
+	return p, nil
+}
+
+func (p *Process) awaitLogin() error {
+	deadline := time.After(startTimeout)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		c, err := load.Dial(p.Addr, 0, startTimeout)
+		if err == nil {
+			c.Close()
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return errors.New("the process ended")
+		case <-deadline:
+			return err
+		case <-again.C:
+		}
+	}
+}
+
+// Stop kills the process and waits until it is gone. A second call does nothing.
+func (p *Process) Stop() {
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// CPU returns the user and system time the process has used, threads that ended included.
+func (p *Process) CPU() (time.Duration, error) {
+	// The clock id of another process: see clock_getcpuclockid(3).
+	clock := int32(^p.cmd.Process.Pid)<<3 | 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		return 0, fmt.Errorf("bench: CPU clock of pid %d: %w", p.cmd.Process.Pid, err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// RSS returns the resident bytes of the process, counted page by page; the cheaper figure in
+// /proc/pid/status may be off by hundreds of pages.
+func (p *Process) RSS() (int64, error) {
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("bench: %w", err)
+	}
+	for line := range strings.Lines(string(rollup)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "Rss: %d kB", &kib); err == nil {
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("bench: no Rss in smaps_rollup")
+}
+
+// Stderr returns the end of what the process has said.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("bench: %w", err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// pinDriver moves every thread of this process to the second CPU it may use and returns the first.
+// Threads to come inherit the CPU from the thread that makes them.
+func pinDriver() (serverCPU int, err error) {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return 0, fmt.Errorf("bench: affinity: %w", err)
+	}
+	cpus := allowedCPUs(&allowed)
+	if pinnedFrom != nil { // a second rig of this process
+		cpus = pinnedFrom
+	}
+	if len(cpus) < 2 {
+		return 0, errors.New("bench: needs two CPUs, one for the server and one for the driver")
+	}
+	pinnedFrom = cpus
+	var driver unix.CPUSet
+	driver.Set(cpus[1])
+	// A thread may be born while we walk the list; the second walk finds it, or it was born pinned.
+	for range 2 {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return 0, fmt.Errorf("bench: %w", err)
+		}
+		for _, t := range tasks {
+			tid, _ := strconv.Atoi(t.Name())
+			if err := unix.SchedSetaffinity(tid, &driver); err != nil && err != unix.ESRCH {
+				return 0, fmt.Errorf("bench: affinity of thread %d: %w", tid, err)
+			}
+		}
+	}
+	return cpus[0], nil
+}
+
+// pinnedFrom is what this process could use before pinDriver. Set once, by the first pinned rig;
+// rigs are made one after the other.
+var pinnedFrom []int
+
+func allowedCPUs(set *unix.CPUSet) []int {
+	var cpus []int
+	for cpu := range 8 * len(set) * (strconv.IntSize / 8) {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
+}
+
+// tail keeps the last stderrMax bytes written to it.
+type tail struct {
+	mu  sync.Mutex // guards the field below
+	buf bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(p)
+	t.buf.Next(max(0, t.buf.Len()-stderrMax))
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}

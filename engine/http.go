@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+
+	"deepstream-fast/codec/ws"
+)
+
+// keepsAlive reports whether the connection that sent raw may be used for another request. One with
+// a body may not: nobody here reads it.
+func keepsAlive(raw []byte, head *ws.Head) bool {
+	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
+	if !bytes.HasSuffix(line, []byte("HTTP/1.1")) {
+		return false
+	}
+	if head.Field("content-length") != nil || head.Field("transfer-encoding") != nil {
+		return false
+	}
+	return !bytes.Contains(bytes.ToLower(head.Field("connection")), []byte("close"))
+}
+
+// appendResponse appends r as HTTP/1.1 to dst, without the body if the request was a HEAD.
+func appendResponse(dst []byte, r Response, keep, headOnly bool) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(append(dst, ' '), http.StatusText(r.Status)...)
+	if r.Type != "" {
+		dst = append(append(dst, "\r\nContent-Type: "...), r.Type...)
+	}
+	dst = append(dst, "\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(r.Body)), 10)
+	if !keep {
+		dst = append(dst, "\r\nConnection: close"...)
+	}
+	dst = append(dst, "\r\n\r\n"...)
+	if headOnly {
+		return dst
+	}
+	return append(dst, r.Body...)
+}

@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"context"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"deepstream-fast/codec/ws"
+	"deepstream-fast/internal/invariant"
+	"deepstream-fast/protocol"
+	"deepstream-fast/timer"
+)
+
+// Loop is one reactor: one goroutine, one epoll set, and the connections accepted on it. Other
+// goroutines reach it only through Engine.Post.
+type Loop struct {
+	// Set by newLoop, then constant.
+	id      int
+	engine  *Engine
+	opts    *Options
+	limits  ws.Limits
+	trusted ws.Limits         // of connections that the handler trusts
+	task    gnet.RunnableFunc // l.run, bound once
+
+	// Owned by the loop goroutine.
+	handler    Handler
+	conns      slab
+	wheel      *timer.Wheel
+	now        time.Duration // since the engine's start; read once per turn and per read
+	settled    time.Duration // when the last turn's output was written
+	nodes      []node
+	frames     []outFrame
+	frameBytes int
+	dirty      []uint32 // slots with deliveries in nodes
+	blocked    []uint32 // slots with a backlog
+	dead       []uint32 // slots that are closing or closed and not yet released
+	outbox     [][]Mail // by destination loop
+	posting    bool     // some outbox is not empty
+	cork       []byte
+	flushAt    time.Duration // with FlushInterval: when the waiting output is due; 0: nothing waits
+	draining   int           // next slab chunk to be told to go away, -1: not draining
+	inTurn     bool
+	owner      invariant.Owner
+
+	// Safe from any goroutine.
+	el           atomic.Pointer[gnet.EventLoop]
+	scheduled    atomic.Bool // a turn is queued with gnet
+	mail         mailbox
+	blockedCount atomic.Int32
+	waiting      atomic.Bool // output waits for FlushInterval
+	timers       atomic.Bool // the wheel is not empty
+	stats        counters
+}
+
+func newLoop(e *Engine, id int) *Loop {
+	l := &Loop{
+		id: id, engine: e, opts: &e.opts, draining: -1,
+		wheel:  timer.New(timer.Options{TickDuration: tickDuration}),
+		cork:   make([]byte, 0, corkBytes),
+		outbox: make([][]Mail, e.opts.Loops),
+		limits: ws.Limits{MessageBytesMax: e.opts.MessageBytesMax, Budget: e.partial},
+	}
+	l.trusted = l.limits
+	l.trusted.BulkBytesMax, l.trusted.Bulk = e.opts.BulkBytesMax, e.opts.Bulk
+	l.task = l.run
+	l.handler = e.opts.NewHandler(l)
+	return l
+}
+
+// ID returns the index of the loop, 0 to Options.Loops-1.
+func (l *Loop) ID() int { return l.id }
+
+// Now returns the loop's clock: time since the engine's start, as read at the beginning of the
+// current callback or turn.
+func (l *Loop) Now() time.Duration { return l.now }
+
+// StartTimer calls Handler.Fired(kind, key) once, not before after has passed.
+func (l *Loop) StartTimer(after time.Duration, kind uint8, key uint64) timer.ID {
+	l.timers.Store(true)
+	return l.wheel.Add(l.now+after, kind, key)
+}
+
+// StopTimer cancels a timer; one that has fired or was stopped before is ignored.
+func (l *Loop) StopTimer(id timer.ID) { l.wheel.Cancel(id) }
+
+// PostSelf hands m to this loop from any goroutine.
+func (l *Loop) PostSelf(m Mail) { l.engine.Post(l.id, m) }
+
+// Post sends m to another loop at the end of the turn. Mail to oneself is a mistake: call instead.
+func (l *Loop) Post(dst int, m Mail) {
+	if invariant.Enabled {
+		invariant.Assert(dst != l.id, "engine: loop %d posts to itself", dst)
+	}
+	l.outbox[dst] = append(l.outbox[dst], m)
+	l.posting = true
+}
+
+// kick makes sure that a turn of l follows. Any goroutine may call it.
+func (l *Loop) kick() {
+	el := l.el.Load()
+	if el == nil { // not discovered yet: bind kicks again
+		return
+	}
+	if l.scheduled.CompareAndSwap(false, true) {
+		if err := (*el).Execute(context.Background(), l.task); err != nil {
+			l.scheduled.Store(false) // the engine has stopped
+		}
+	}
+}
+
+// run is gnet's entry into a turn.
+func (l *Loop) run(context.Context) error {
+	l.scheduled.Store(false) // first, so that a post from here on kicks again
+	defer l.recoverPanic(nil, "turn")
+	l.owner.Enter()
+	defer l.owner.Leave()
+	l.readClock()
+	began := l.now
+	more := l.turn()
+	if took := l.engine.since() - began; took > turnWarnDuration {
+		l.stats.longTurns.Add(1)
+	}
+	if more {
+		// gnet drains its urgent queue to the end: a task that queues itself would starve all I/O of
+		// this loop. A goroutine of a few instructions lets the sockets in between.
+		go l.kick()
+	}
+	return nil
+}
+
+// turn handles what others sent, advances the timers, lets go of dead connections and writes
+// everything that came of it. It reports whether work is left over.
+func (l *Loop) turn() (more bool) {
+	l.inTurn = true
+	more = l.drainMail()
+	l.advanceTimers()
+	l.pumpBlocked()
+	more = l.drainStep() || more
+	more = l.reap() || more
+	l.settle(false)
+	more = l.handler.TurnEnd() || more
+	l.inTurn = false
+	return more || l.posting || len(l.dirty) > 0 && !l.waiting.Load() || len(l.dead) > 0 && l.reapable()
+}
+
+// settle posts mail and writes what is pending. Mail goes first: whoever hears of an effect through
+// a socket must find it done on the other loops as well.
+func (l *Loop) settle(now bool) {
+	l.postOutboxes()
+	if l.opts.FlushInterval > 0 && !now && l.mayWait() {
+		l.waiting.Store(true)
+	} else {
+		l.flushDirty()
+		l.flushAt = 0
+		l.waiting.Store(false)
+	}
+	l.settled = l.now
+}
+
+// mayWait reports whether all that is pending may wait for FlushInterval: it is broadcasts only and
+// not too much of it.
+func (l *Loop) mayWait() bool {
+	if len(l.dirty) == 0 {
+		return false
+	}
+	if l.flushAt == 0 {
+		l.flushAt = l.now + l.opts.FlushInterval
+	}
+	return l.now < l.flushAt && l.frameBytes < l.opts.FlushBytesMax && !l.overfull()
+}
+
+func (l *Loop) readClock() { l.now = l.engine.since() }
+
+func (l *Loop) drainMail() (more bool) {
+	for range mailPerTurnMax {
+		m := l.mail.take()
+		if m == nil {
+			return false
+		}
+		if m.Kind == mailDrain {
+			l.draining = 0
+			continue
+		}
+		l.handler.Mail(m)
+		if l.overfull() {
+			l.flushDirty()
+		}
+	}
+	return true
+}
+
+func (l *Loop) postOutboxes() {
+	if !l.posting {
+		return
+	}
+	l.posting = false
+	for dst, mails := range l.outbox {
+		if len(mails) == 0 {
+			continue
+		}
+		other := l.engine.loops[dst]
+		if dropped := other.mail.put(mails); dropped > 0 {
+			l.stats.droppedMail.Add(uint64(dropped))
+			l.engine.slowLog.warn("MAILBOX_FULL", "a loop is overloaded: deliveries to its connections were dropped", "loop", dst, "dropped", dropped)
+		}
+		clear(mails)
+		l.outbox[dst] = mails[:0]
+		if cap(mails) > mailPerTurnMax {
+			l.outbox[dst] = nil
+		}
+		other.kick()
+	}
+}
+
+func (l *Loop) advanceTimers() {
+	l.wheel.Advance(l.now, l.fired)
+	l.timers.Store(l.wheel.Len() > 0)
+}
+
+func (l *Loop) fired(kind uint8, key uint64) {
+	if kind == TimerConn {
+		if c := l.Conn(protocol.ConnID(key)); c != nil {
+			c.timer = 0
+			l.connTimer(c)
+		}
+		return
+	}
+	l.handler.Fired(kind, key)
+}
+
+// rearm replaces c's only timer.
+func (l *Loop) rearm(c *Conn, after time.Duration) {
+	if c.timer != 0 {
+		l.wheel.Cancel(c.timer)
+	}
+	c.timer = l.StartTimer(after, TimerConn, uint64(c.ID()))
+}
+
+// connTimer decides what c's timer means in its current state.
+func (l *Loop) connTimer(c *Conn) {
+	beat := l.opts.HeartbeatInterval
+	switch c.state {
+	case stateHead:
+		l.stats.headTimeouts.Add(1)
+		l.closeSocket(c)
+	case stateOpen:
+		switch {
+		case l.now-c.seen > 2*beat:
+			// A dead peer answers no close frame: let go at once.
+			l.stats.heartbeatTimeouts.Add(1)
+			l.closeSocket(c)
+		case c.since != 0 && l.now-c.since > beat:
+			l.stats.protocolErrors.Add(1)
+			l.Close(c, ws.ClosePolicyViolation, "message took too long")
+		default:
+			l.rearm(c, beat)
+		}
+	case stateClosing:
+		l.closeSocket(c)
+	}
+}
+
+// reap tells the handler about dead connections and releases, in slices, what they held.
+func (l *Loop) reap() (more bool) {
+	budget := releasePerTurn
+	kept := l.dead[:0]
+	for i := 0; i < len(l.dead); i++ {
+		c := l.conns.at(l.dead[i])
+		if !c.detached {
+			c.detached = true
+			if c.opened {
+				l.handler.Close(c)
+			}
+		}
+		if budget > 0 {
+			if c.opened && l.handler.Release(c, budget) {
+				budget = 0
+			} else {
+				c.opened = false // nothing is left to release
+				budget--
+			}
+		}
+		if c.state != stateClosed || c.opened {
+			kept = append(kept, c.slot)
+			more = more || c.opened
+			continue
+		}
+		l.conns.release(c)
+	}
+	l.dead = kept
+	return more
+}
+
+// reapable reports whether reap would get somewhere: a closing connection whose socket lingers waits
+// for its timer or its peer instead.
+func (l *Loop) reapable() bool {
+	for _, slot := range l.dead {
+		if c := l.conns.at(slot); c.state == stateClosed || !c.detached {
+			return true
+		}
+	}
+	return false
+}
+
+// drainStep tells the next connections to go away, at most drainPerTurn of them.
+func (l *Loop) drainStep() (more bool) {
+	if l.draining < 0 {
+		return false
+	}
+	for told := 0; told < drainPerTurn && l.draining < len(l.conns.chunks); l.draining++ {
+		chunk := l.conns.chunks[l.draining]
+		for i := range chunk {
+			c := &chunk[i]
+			switch c.state {
+			case stateOpen:
+				l.Close(c, ws.CloseGoingAway, "server is going away")
+				told++
+			case stateHead:
+				l.closeSocket(c)
+			}
+		}
+	}
+	if l.draining < len(l.conns.chunks) {
+		return true
+	}
+	l.draining = -1
+	return false
+}
+
+// recoverPanic keeps one broken message from ending the process: it logs, counts and closes the
+// connection concerned.
+func (l *Loop) recoverPanic(c *Conn, where string) {
+	if invariant.Enabled { // under test a panic is to be seen
+		return
+	}
+	r := recover()
+	if r == nil {
+		return
+	}
+	l.inTurn = false
+	l.stats.panics.Add(1)
+	l.opts.Log.Error("a handler panicked", "event", "PANIC", "where", where, "panic", r, "stack", string(debug.Stack()))
+	if c != nil {
+		l.closeSocket(c)
+	}
+	l.kick()
+}

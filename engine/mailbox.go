@@ -1,0 +1,49 @@
+package engine
+
+import "sync"
+
+// mailbox is the one shared door of a loop. Producers append a whole turn's mail under one lock;
+// the consumer swaps the two slices. It keeps the order of each producer.
+type mailbox struct {
+	mu   sync.Mutex // guards in; a leaf
+	in   []Mail
+	work []Mail // owned by the consumer
+	next int    // first mail of work not yet handled
+}
+
+// put appends mails and returns how many droppable ones did not fit.
+func (b *mailbox) put(mails []Mail) (dropped int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.in)+len(mails) <= mailboxMax {
+		b.in = append(b.in, mails...)
+		return 0
+	}
+	for i := range mails {
+		if mails[i].Droppable && len(b.in) >= mailboxMax {
+			dropped++
+			continue
+		}
+		b.in = append(b.in, mails[i])
+	}
+	return dropped
+}
+
+// take returns the next mail, or nil when the box was empty. The mail is valid until the next call.
+func (b *mailbox) take() *Mail {
+	if b.next == len(b.work) {
+		clear(b.work)
+		b.work, b.next = b.work[:0], 0
+		if cap(b.work) > mailPerTurnMax { // a burst's capacity is not kept for ever
+			b.work = nil
+		}
+		b.mu.Lock()
+		b.work, b.in = b.in, b.work
+		b.mu.Unlock()
+		if len(b.work) == 0 {
+			return nil
+		}
+	}
+	b.next++
+	return &b.work[b.next-1]
+}

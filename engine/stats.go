@@ -1,0 +1,69 @@
+package engine
+
+import "sync/atomic"
+
+// counters are a loop's own; its goroutine adds, anybody may read.
+type counters struct {
+	opened, closed, upgrades, requests       atomic.Uint64
+	bytesIn, bytesOut, messagesIn, writes    atomic.Uint64
+	blockedEver, slowClosed                  atomic.Uint64
+	droppedFrames, droppedBytes, droppedMail atomic.Uint64
+	protocolErrors, headTimeouts             atomic.Uint64
+	heartbeatTimeouts, panics, longTurns     atomic.Uint64
+}
+
+// Stats are sums over all loops since the start. Every way of losing a connection or a frame that
+// is not the peer's own doing has a number here.
+type Stats struct {
+	Opened, Closed    uint64 // sockets
+	Upgrades          uint64 // WebSocket handshakes completed
+	Requests          uint64 // plain HTTP requests answered
+	BytesIn, BytesOut uint64
+	MessagesIn        uint64 // complete WebSocket messages
+	Writes            uint64 // write calls
+
+	Blocked           int    // connections with a backlog now
+	BlockedEver       uint64 // and how often there was one
+	SlowClosed        uint64 // connections cut off as slow consumers
+	DroppedFrames     uint64 // frames a dropping SlowPolicy discarded
+	DroppedBytes      uint64
+	DroppedMail       uint64 // fan-outs lost to a full mailbox
+	ProtocolErrors    uint64 // connections closed for breaking RFC 6455 or a size limit
+	HeadTimeouts      uint64 // connections that never completed a request head
+	Refused           uint64 // connections over ConnectionsMax
+	HeartbeatTimeouts uint64
+	Panics            uint64
+	LongTurns         uint64 // turns of more than 20 ms
+}
+
+// Stats returns the current sums.
+func (e *Engine) Stats() Stats {
+	var s Stats
+	for _, l := range e.loops {
+		c := &l.stats
+		s.Opened += c.opened.Load()
+		s.Closed += c.closed.Load()
+		s.Upgrades += c.upgrades.Load()
+		s.Requests += c.requests.Load()
+		s.BytesIn += c.bytesIn.Load()
+		s.BytesOut += c.bytesOut.Load()
+		s.MessagesIn += c.messagesIn.Load()
+		s.Writes += c.writes.Load()
+		s.Blocked += int(l.blockedCount.Load())
+		s.BlockedEver += c.blockedEver.Load()
+		s.SlowClosed += c.slowClosed.Load()
+		s.DroppedFrames += c.droppedFrames.Load()
+		s.DroppedBytes += c.droppedBytes.Load()
+		s.DroppedMail += c.droppedMail.Load()
+		s.ProtocolErrors += c.protocolErrors.Load()
+		s.HeadTimeouts += c.headTimeouts.Load()
+		s.HeartbeatTimeouts += c.heartbeatTimeouts.Load()
+		s.Panics += c.panics.Load()
+		s.LongTurns += c.longTurns.Load()
+	}
+	s.Refused = e.refused.Load()
+	return s
+}
+
+// Connections returns the number of open sockets.
+func (s Stats) Connections() int { return int(s.Opened - s.Closed) }

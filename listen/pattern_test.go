@@ -1,0 +1,172 @@
+package listen
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func mustCompile(t testing.TB, text string) *Pattern {
+	t.Helper()
+	p, err := Compile([]byte(text), 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// slowMatch is Match without shapes and prefixes.
+func slowMatch(t testing.TB, pattern, name string) bool {
+	t.Helper()
+	source, _, err := translate([]byte(pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	units, _ := unitForm(nil, []byte(name))
+	return regexp.MustCompile(source).Match(units)
+}
+
+// TestPatternsAgreeWithJavaScript compares with what testdata/record.mjs recorded.
+func TestPatternsAgreeWithJavaScript(t *testing.T) {
+	table, err := os.ReadFile("testdata/js_patterns.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(table)), "\n")[1:]
+	if len(lines) < 400 {
+		t.Fatalf("only %d lines: the table is damaged", len(lines))
+	}
+	for _, line := range lines {
+		verdict, rest, _ := strings.Cut(line, "\t")
+		var texts [2]string
+		for i, field := range strings.Split(rest, "\t") {
+			if err := json.Unmarshal([]byte(field), &texts[i]); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+		}
+		pattern, name := texts[0], texts[1]
+		p, err := Compile([]byte(pattern), 1024)
+		switch {
+		case verdict == "unsupported":
+			if !errors.Is(err, ErrUnsupported) {
+				t.Errorf("%s: got %v, want ErrUnsupported", line, err)
+			}
+		case verdict == "invalid":
+			if err == nil {
+				t.Errorf("%s: compiled", line)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", line, err)
+		default:
+			want := verdict == "true"
+			if p.Match([]byte(name)) != want || slowMatch(t, pattern, name) != want {
+				t.Errorf("%s: shape %d says %v, the expression %v", line, p.shape, p.Match([]byte(name)), slowMatch(t, pattern, name))
+			}
+		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	for text, want := range map[string]shape{
+		"news/": shapeContains, "news/.*": shapeContains, "news/*": shapeContains, ".*news/": shapeContains, "a+": shapeContains,
+		"^news/": shapePrefix, "^news/.*": shapePrefix, "^news/(a|b)*": shapePrefix, "^a{1}b": shapePrefix,
+		"/latest$": shapeSuffix, "^a$": shapeEqual, "^$": shapeEqual,
+		".*": shapeAll, "^": shapeAll, "$": shapeAll, "^.*": shapeAll,
+		"^news/.*$": shapeLine, "^news/.+$": shapeLine, "^.*$": shapeLine,
+		"a|b": shapeRegexp, "^a|": shapeRegexp, "^.*a": shapeRegexp, "a.*$": shapeRegexp, "^news/[^/]+$": shapeRegexp, "a.+": shapeRegexp,
+	} {
+		if p := mustCompile(t, text); p.shape != want {
+			t.Errorf("%q has shape %d, want %d", text, p.shape, want)
+		}
+	}
+}
+
+func TestCompileLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"empty":               {"", ErrPatternLength},
+		"too long":            {strings.Repeat("a", 1025), ErrPatternLength},
+		"not UTF-8":           {"a\xff", ErrSyntax},
+		"largest repetition":  {"a{1000}", nil},
+		"too many atoms":      {"(?:abc){600}", ErrUnsupported},
+		"many atoms in a row": {strings.Repeat("(?:ab){100}", 12), ErrUnsupported},
+		"nested":              {strings.Repeat("(", 101) + strings.Repeat(")", 101), ErrUnsupported},
+		"longest":             {strings.Repeat("a", 1024), nil},
+	} {
+		if _, err := Compile([]byte(c.text), 1024); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestCompileKeepsNothingOfItsInput(t *testing.T) {
+	text := []byte("^news/")
+	p, err := Compile(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(text)
+	if string(p.Text()) != "^news/" || !p.Match([]byte("news/a")) {
+		t.Errorf("pattern changed to %q with its input", p.Text())
+	}
+}
+
+func TestMatchDoesNotAllocate(t *testing.T) {
+	name := []byte("news/sport/results")
+	for _, text := range []string{"^news/.*", "sport", "^news/.*$", "^news/[a-z]+/r"} {
+		p := mustCompile(t, text)
+		if n := testing.AllocsPerRun(100, func() { p.Match(name) }); n != 0 {
+			t.Errorf("%q: %v allocations", text, n)
+		}
+	}
+}
+
+// FuzzCompile wants no panic, and a shape that says what the expression says.
+func FuzzCompile(f *testing.F) {
+	f.Add("^news/.*$", "news/\u2028")
+	f.Add("[\\d-x]|\\u{3}|\\c", "\\c")
+	f.Add("(?<n>a{2,3}?)b*", "aab")
+	f.Add("\\ud83d", "😀")
+	f.Add("((((a{9}){9}){9}){9}){9}", "a")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		p, err := Compile([]byte(pattern), 256)
+		if err != nil || !utf8.ValidString(name) || len(name) > 256 {
+			return
+		}
+		if fast, slow := p.Match([]byte(name)), slowMatch(t, pattern, name); fast != slow {
+			t.Errorf("%q on %q: shape %d says %v, the expression %v", pattern, name, p.shape, fast, slow)
+		}
+	})
+}
+
+func BenchmarkMatch(b *testing.B) {
+	name := []byte("news/sport/results/2024")
+	for _, c := range []struct{ kind, text string }{
+		{"prefix", "^news/.*"}, {"contains", "results"}, {"line", "^news/.*$"},
+		{"prefix-miss", "^user/[^/]+$"}, {"regexp", "^news/[^/]+/results/\\d+$"},
+	} {
+		b.Run("kind="+c.kind, func(b *testing.B) {
+			p := mustCompile(b, c.text)
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Match(name)
+			}
+		})
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	text := []byte("^news/[^/]+/results/\\d+$")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(text, 1024); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package registry
+
+import (
+	"fmt"
+	"testing"
+	"unsafe"
+)
+
+// newTestTable returns a table of n loops whose names collide as far as hashMask is short of bits.
+func newTestTable(n int, hashMask uint32) (*Table, []*Loop) {
+	t := NewTable(Options{Loops: n})
+	t.hashMask = hashMask
+	loops := make([]*Loop, n)
+	for i := range loops {
+		loops[i] = NewLoop(t, i)
+	}
+	return t, loops
+}
+
+var hashes = []struct {
+	name string
+	mask uint32
+}{{"good", ^uint32(0)}, {"one-shard", 0xFFFFFF00}, {"constant", 0}}
+
+// testKey returns the key of name i in a name space, 8 to 70 bytes long.
+func testKey(space byte, i int) []byte {
+	return fmt.Appendf(nil, "%c%07d%s", space, i, "______________________________________________________________"[:i*7%63])
+}
+
+func mustSubscribe(t testing.TB, l *Loop, slot uint32, key []byte) Result {
+	t.Helper()
+	res, err := l.Subscribe(slot, key)
+	if err != nil {
+		t.Fatalf("Subscribe(%d, %q): %v", slot, key, err)
+	}
+	return res
+}
+
+// settle runs ticks of all loops until no dead id waits, then frees what is left to free.
+func settle(t testing.TB, tab *Table, loops []*Loop) {
+	t.Helper()
+	for tick := 0; tab.WantsRound(); tick++ {
+		if tick == 8 {
+			t.Fatal("dead ids still wait after 8 ticks of every loop")
+		}
+		for _, l := range loops {
+			l.Quiesce()
+		}
+	}
+	for tab.ready != 0 {
+		tab.reclaimLocked()
+	}
+}
+
+// check verifies that both directions of every loop agree with each other and with the masks.
+func check(t testing.TB, tab *Table, loops []*Loop) {
+	t.Helper()
+	for _, l := range loops {
+		subs, words := 0, uint64(0)
+		for s := range l.topics.segments {
+			for i := range l.topics.segments[s].topics {
+				p := &l.topics.segments[s].topics[i]
+				if p.id == 0 {
+					continue
+				}
+				if l.topics.find(p.id) != p || tab.record(p.id).mask.Load()&l.bit == 0 {
+					t.Fatalf("topic %d is lost or not in its mask", p.id)
+				}
+				if p.size() > 1 {
+					words += uint64(classUnits[p.class()])
+				}
+				for pos, slot := range l.list(p) {
+					at := find(l.tableOf(l.conn(slot)), p.id, l.topics.seed)
+					if at < 0 || uint32(l.tableOf(l.conn(slot))[at]) != uint32(pos) {
+						t.Fatalf("slot %d does not know its position %d in topic %d", slot, pos, p.id)
+					}
+					subs++
+				}
+			}
+		}
+		entries := 0
+		for _, chunk := range l.conns {
+			if chunk == nil {
+				continue
+			}
+			for i := range chunk {
+				if c := &chunk[i]; c.size > 0 {
+					entries += int(c.size)
+					words += uint64(classUnits[c.class])
+				}
+			}
+		}
+		if subs != l.Len() || entries != subs || words != l.arena.words {
+			t.Fatalf("loop %d: Len %d, %d in lists, %d in tables; %d words in use, %d accounted for",
+				l.index, l.Len(), subs, entries, l.arena.words, words)
+		}
+	}
+	live := 0
+	for id := uint32(1); id <= tab.ids; id++ {
+		r := tab.record(id)
+		mask := r.mask.Load()
+		if mask != 0 {
+			live++
+		}
+		for _, l := range loops {
+			if has := l.topics.find(id) != nil; has != (mask&l.bit != 0) {
+				t.Fatalf("topic %d: mask %b, on loop %d: %v", id, mask, l.index, has)
+			}
+		}
+	}
+	indexed := 0
+	for i := range tab.shards {
+		indexed += tab.shards[i].live
+	}
+	if indexed != live {
+		t.Fatalf("%d names indexed, %d alive", indexed, live)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, s := range []struct {
+		name      string
+		got, want uintptr
+	}{
+		{"record", unsafe.Sizeof(record{}), 24},
+		{"topic", unsafe.Sizeof(topic{}), 12},
+		{"conn", unsafe.Sizeof(conn{}), 16},
+		{"shard", unsafe.Sizeof(shard{}), 64},
+		{"loopState", unsafe.Sizeof(loopState{}), 64},
+	} {
+		if s.got != s.want {
+			t.Errorf("a %s takes %d bytes, want %d", s.name, s.got, s.want)
+		}
+	}
+}

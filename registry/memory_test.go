@@ -1,0 +1,58 @@
+package registry
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// name20 returns a key of a name space byte and a name of 20 bytes.
+func name20(buf []byte, i int) []byte {
+	return fmt.Appendf(buf[:0], "Euser/profile/%07d", i)
+}
+
+// heapBytes returns the live heap after a collection.
+func heapBytes() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// fill subscribes conns connections to names names each: names of their own, or the same ones.
+func fill(t testing.TB, conns, names int, shared bool) *Loop {
+	_, loops := newTestTable(1, ^uint32(0))
+	l := loops[0]
+	buf := make([]byte, 0, 64)
+	for c := range conns {
+		for n := range names {
+			i := n
+			if !shared {
+				i += c * names
+			}
+			buf = name20(buf, i)
+			mustSubscribe(t, l, uint32(c), buf)
+		}
+	}
+	return l
+}
+
+// A thousand connections with a thousand subscriptions each. The margins are over the measured 100
+// and 17 bytes: the fill of hash segments depends on how many names there are.
+func TestMemoryBudget(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		shared bool
+		budget float64
+	}{{"distinct", false, 130}, {"shared", true, 30}} {
+		before := heapBytes()
+		l := fill(t, 1000, 1000, c.shared)
+		perSub := float64(heapBytes()-before) / float64(l.Len())
+		t.Logf("names=%s: %.1f B/subscription", c.name, perSub)
+		if l.Len() != 1_000_000 || perSub > c.budget {
+			t.Errorf("%s names: %d subscriptions of %.1f B, budget %.0f", c.name, l.Len(), perSub, c.budget)
+		}
+		runtime.KeepAlive(l)
+	}
+}

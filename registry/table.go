@@ -1,0 +1,262 @@
+package registry
+
+import (
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"deepstream-fast/internal/invariant"
+	"deepstream-fast/protocol"
+)
+
+// Limits. Past one of them Subscribe fails and changes nothing.
+const (
+	// KeyBytesMax is the longest key: one span of the names' arena.
+	KeyBytesMax = spanUnits * 8
+	// NameBytesMax is the longest name: a key without its name space.
+	NameBytesMax = KeyBytesMax - 1
+	// TopicsMax is the largest number of names alive or awaiting reuse. Their bytes, rounded up to
+	// a block, may take 32 GiB.
+	TopicsMax = 1 << 26
+)
+
+var (
+	// ErrKey reports an empty key or one longer than KeyBytesMax.
+	ErrKey = errors.New("registry: key empty or too long")
+	// ErrFull reports that a limit is reached: TopicsMax, the memory of names or lists, the slot
+	// number or the subscriptions of one connection.
+	ErrFull = errors.New("registry: full")
+)
+
+// TopicRef names one interned topic until its last subscriber has left and all loops have forgotten
+// it. The zero value names none.
+type TopicRef struct{ ID, Gen uint32 }
+
+// record is one topic. Its key and generation are stable from before its id can be found until its
+// id is reused.
+type record struct {
+	mask atomic.Uint64 // loops with a subscriber; written under the shard's mu; not 0 while live
+	key  atomic.Uint64 // block in names over 24 bits of length over the first byte
+	gen  atomic.Uint32
+	link uint32 // live: hash, guarded by the shard's mu. Dead: the next id of its list, by Table.mu
+}
+
+const (
+	shardBits    = 8
+	chunkRecords = 1024
+)
+
+type recordChunk [chunkRecords]record
+
+// shard is the slice of the names whose hash ends in its number.
+type shard struct {
+	index atomic.Pointer[index] // read by anybody
+
+	mu   sync.Mutex // guards the fields below and all writes to index
+	live int        // names
+	used int        // names and tombstones
+
+	_ [64 - 32]byte // shards do not share a cache line
+}
+
+// Options are the dimensions of a Table.
+type Options struct {
+	// Loops is the number of loops that will be made with NewLoop, 1 to protocol.LoopsMax.
+	Loops int
+}
+
+// Table interns names for all loops. Find, Mask, Key and Walk take no lock; only goroutines that own
+// a Loop may call them, because a tick of every loop is what the reuse of ids waits for.
+type Table struct {
+	// Safe from any goroutine. What every Find reads stands apart from what writers change.
+	shards  [1 << shardBits]shard
+	records atomic.Pointer[[]*recordChunk]
+	names   arena // views are read by anybody, the rest is guarded by mu
+
+	// Set by NewTable, then constant.
+	seed     maphash.Seed
+	hashMask uint32 // all ones; tests let names collide with less
+	loops    []loopState
+
+	// Safe from any goroutine.
+	round atomic.Uint64 // number of the current round of ticks
+	limbo atomic.Int64  // dead ids that wait for rounds to pass
+
+	mu    sync.Mutex // guards the fields below; a leaf
+	ids   uint32     // ids ever used
+	free  uint32     // list of reusable ids without a name
+	ready uint32     // list of reusable ids that still hold their name
+	dead  [3]idList  // released in this round and the two before it, by round % 3
+}
+
+// idList is a list of ids through record.link.
+type idList struct {
+	head, tail uint32
+	size       int64
+}
+
+// NewTable returns an empty table. It panics if opts.Loops is out of range.
+func NewTable(opts Options) *Table {
+	if opts.Loops < 1 || opts.Loops > protocol.LoopsMax {
+		panic("registry: Options.Loops out of range")
+	}
+	t := &Table{seed: maphash.MakeSeed(), hashMask: ^uint32(0), loops: make([]loopState, opts.Loops)}
+	t.names.init()
+	t.records.Store(new([]*recordChunk))
+	for i := range t.shards {
+		t.shards[i].index.Store(newIndex(8))
+	}
+	return t
+}
+
+// Find returns the topic of key and the loops that have subscribers of it, or false if nobody has.
+// Hot path: lock-free, 0 allocs, see BenchmarkFind.
+func (t *Table) Find(key []byte) (ref TopicRef, mask uint64, ok bool) {
+	if len(key) == 0 {
+		return TopicRef{}, 0, false
+	}
+	hash := t.hash(key)
+	id := t.probe(t.shard(hash).index.Load(), hash, key)
+	if id == 0 {
+		return TopicRef{}, 0, false
+	}
+	r := t.record(id)
+	mask = r.mask.Load()
+	return TopicRef{id, r.gen.Load()}, mask, mask != 0
+}
+
+// Mask returns the loops that have subscribers of ref.
+func (t *Table) Mask(ref TopicRef) uint64 {
+	if r := t.at(ref); r != nil {
+		return r.mask.Load()
+	}
+	return 0
+}
+
+// Key returns the key of ref, or nil if ref is out of date. The bytes stay until the tick ends.
+func (t *Table) Key(ref TopicRef) []byte {
+	if r := t.at(ref); r != nil {
+		return t.keyOf(r)
+	}
+	return nil
+}
+
+// Cursor is a place in a Walk. The zero value is the beginning.
+type Cursor uint32
+
+// Walk visits the topics of the name space that have subscribers. It examines up to limit topics of
+// any name space from the cursor on and returns where to go on, and whether that was the end. Between
+// two calls anything may happen: a topic that lives throughout the walk is visited exactly once.
+func (t *Table) Walk(from Cursor, limit int, space byte, visit func(ref TopicRef, key []byte, mask uint64)) (next Cursor, done bool) {
+	end := len(*t.records.Load()) * chunkRecords
+	stop := min(end, int(from)+max(limit, 1))
+	for id := max(uint32(from), 1); id < uint32(stop); id++ {
+		r := t.record(id)
+		mask := r.mask.Load()
+		if mask != 0 && byte(r.key.Load()) == space {
+			visit(TopicRef{id, r.gen.Load()}, t.keyOf(r), mask)
+		}
+	}
+	return Cursor(stop), stop == end
+}
+
+// acquire sets the loop's bit of key's topic, which it makes if it is not there.
+func (t *Table) acquire(key []byte, bit uint64) (TopicRef, error) {
+	hash := t.hash(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := t.probe(s.index.Load(), hash, key)
+	if id != 0 {
+		r := t.record(id)
+		invariant.Assert(r.mask.Load()&bit == 0, "registry: loop acquires topic %d twice", id)
+		r.mask.Or(bit)
+		return TopicRef{id, r.gen.Load()}, nil
+	}
+	id, ok := t.newTopic(key)
+	if !ok {
+		return TopicRef{}, ErrFull
+	}
+	r := t.record(id)
+	r.link = hash
+	r.mask.Store(bit) // publishes key and generation to Walk
+	t.insertLocked(s, hash, id)
+	return TopicRef{id, r.gen.Load()}, nil
+}
+
+// release clears the loop's bit. With the last bit the name leaves the index and the id waits in
+// limbo, still readable.
+func (t *Table) release(id uint32, bit uint64) {
+	r := t.record(id)
+	s := t.shard(r.link) // the loop's bit keeps the topic alive and its hash in place
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	invariant.Assert(r.mask.Load()&bit != 0, "registry: loop releases topic %d, which it does not hold", id)
+	if r.mask.And(^bit) != bit {
+		return
+	}
+	s.used -= s.index.Load().remove(r.link, id)
+	s.live--
+	t.bury(id, r)
+}
+
+// insertLocked adds id to the index of s and keeps a fifth of its slots empty.
+func (t *Table) insertLocked(s *shard, hash, id uint32) {
+	x := s.index.Load()
+	if (s.used+1)*5 > len(x.slots)*4 {
+		grown := newIndex(max(8, (s.live+1)*15/8)) // to 53 %: half as many again fit in
+		for i := range x.slots {
+			if w := x.slots[i].Load(); w != 0 && w != tombstone {
+				grown.insert(uint32(w>>32), uint32(w))
+			}
+		}
+		s.used = s.live
+		x = grown
+		s.index.Store(x)
+	}
+	if x.insert(hash, id) {
+		s.used++
+	}
+	s.live++
+}
+
+// probe returns the id of key in x, or 0.
+func (t *Table) probe(x *index, hash uint32, key []byte) uint32 {
+	for i := x.home(hash); ; i = x.next(i) {
+		w := x.slots[i].Load()
+		if w == 0 {
+			return 0
+		}
+		if uint32(w>>32) == hash && w != tombstone && string(t.keyOf(t.record(uint32(w)))) == string(key) {
+			return uint32(w)
+		}
+	}
+}
+
+func (t *Table) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, key)>>16) & t.hashMask }
+
+func (t *Table) shard(hash uint32) *shard { return &t.shards[hash%(1<<shardBits)] }
+
+func (t *Table) record(id uint32) *record {
+	return &(*t.records.Load())[id/chunkRecords][id%chunkRecords]
+}
+
+// at returns the record of ref, or nil if ref is none or out of date.
+func (t *Table) at(ref TopicRef) *record {
+	if ref.ID == 0 || int(ref.ID/chunkRecords) >= len(*t.records.Load()) {
+		return nil
+	}
+	if r := t.record(ref.ID); r.gen.Load() == ref.Gen {
+		return r
+	}
+	return nil
+}
+
+func (t *Table) keyOf(r *record) []byte {
+	k := r.key.Load()
+	size := int(k >> 8 & (1<<24 - 1))
+	return asBytes(t.names.view(uint32(k>>32), keyClass(size)), size)
+}
+
+func keyClass(size int) uint8 { return classOf(uint32(size+7) / 8) }

@@ -1,0 +1,243 @@
+// Package server is the composition root: it builds every part from a Config, starts them in order
+// and stops them in reverse.
+//
+// # Invariants
+//   - Nothing outside this package and cmd knows both the configuration file and a part.
+//   - Start returns only when clients can connect, Stop only when they are gone or time is up.
+//
+// Stability: internal, may change.
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"deepstream-fast/codec"
+	"deepstream-fast/codec/ws"
+	"deepstream-fast/config"
+	"deepstream-fast/engine"
+	"deepstream-fast/listen"
+	"deepstream-fast/rpc"
+	"deepstream-fast/session"
+)
+
+// Server is a running deepstream-fast.
+type Server struct {
+	// Set by Start, then constant.
+	cfg    *config.Config
+	log    *slog.Logger
+	name   string
+	front  *front
+	node   *session.Node
+	engine *engine.Engine
+}
+
+// Start builds a server from a validated configuration and returns when clients can connect.
+func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
+	endpoint := cfg.Endpoint("ws-binary")
+	if endpoint == nil {
+		return nil, fmt.Errorf("server: connectionEndpoints has no entry of type ws-binary: no client could connect")
+	}
+	s := &Server{cfg: cfg, log: log, name: serverName(cfg), front: newFront(cfg, endpoint.WebSocket.URLPath)}
+	limitMemory(log)
+	loops := cfg.HTTPServer.Options.Loops
+	if loops == 0 {
+		loops = engine.DefaultLoops()
+	}
+	sessions := sessionOptions(cfg, &endpoint.WebSocket, loops, log)
+	if err := sessions.Validate(); err != nil {
+		return nil, err
+	}
+	s.node = session.NewNode(sessions)
+	options := engineOptions(cfg, &endpoint.WebSocket, loops, log)
+	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
+	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
+	eng, err := engine.Start(options)
+	if err != nil {
+		return nil, err
+	}
+	s.engine = eng
+	s.front.ready.Store(true)
+	s.announce()
+	return s, nil
+}
+
+func (s *Server) announce() {
+	if missing := s.cfg.NotServed(); len(missing) > 0 {
+		s.log.Info("not part of this build, so not served: "+strings.Join(missing, ", "), "event", "INFO")
+	}
+	endpoint := s.cfg.Endpoint("ws-binary")
+	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on ws://%s%s with %d loops", s.name, s.engine.Addr(), endpoint.WebSocket.URLPath, s.engine.Loops()), "event", "INFO")
+	s.log.Info("deepstream-fast started", "event", "INFO")
+}
+
+// Addr returns the address listened on.
+func (s *Server) Addr() *net.TCPAddr { return s.engine.Addr() }
+
+// Done is closed when the server can't go on; Err tells why.
+func (s *Server) Done() <-chan struct{} { return s.engine.Done() }
+
+// Err returns why the server ended by itself. Valid after Done.
+func (s *Server) Err() error { return s.engine.Err() }
+
+// Stop ends the server: it accepts nobody any more, gives every client what is queued for it and
+// then close code 1001, and waits for them until ctx ends.
+func (s *Server) Stop(ctx context.Context) error {
+	s.front.ready.Store(false)
+	err := s.engine.Stop(ctx)
+	s.logTotals()
+	return err
+}
+
+func (s *Server) logTotals() {
+	e, n := s.engine.Stats(), s.node.Stats()
+	s.log.Info("totals", "event", "INFO",
+		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
+		"slowConsumers", e.SlowClosed, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
+}
+
+func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) engine.Options {
+	h := &cfg.HTTPServer.Options
+	o := engine.Options{
+		Host: h.Host, Port: h.Port,
+		Loops: loops, ConnectionsMax: h.MaxConnections,
+		OutboundBytesMax:  int(h.MaxBackpressure),
+		ReplyBytesMax:     int(h.MaxBackpressure + ep.MaxBulkMessageSize),
+		SlowTimeout:       h.SlowConsumerTimeout.Std(),
+		MessageBytesMax:   int(ep.MaxMessageSize),
+		BulkBytesMax:      int(max(ep.MaxMessageSize, ep.MaxBulkMessageSize)),
+		Bulk:              codec.IsBulk,
+		HeartbeatInterval: ep.HeartbeatInterval.Std(),
+		FlushInterval:     ep.OutgoingBufferTimeout.Std(),
+		FlushBytesMax:     int(ep.MaxBufferByteSize),
+		Log:               log,
+	}
+	switch h.SlowConsumerPolicy {
+	case "drop-new":
+		o.SlowPolicy = engine.SlowDropNew
+	case "drop-oldest":
+		o.SlowPolicy = engine.SlowDropOldest
+	}
+	return o
+}
+
+func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) session.Options {
+	o := session.Options{
+		Loops:                  loops,
+		UnauthenticatedTimeout: ep.UnauthenticatedClientTimeout.Std(),
+		AuthAttemptsMax:        ep.MaxAuthAttempts,
+		LogInvalidAuthData:     ep.LogInvalidAuthData,
+		MessageBytesMax:        int(ep.MaxMessageSize),
+		BulkNamesMax:           ep.MaxBulkNames,
+		Events:                 cfg.EnabledFeatures.Event,
+		RPC:                    cfg.EnabledFeatures.RPC,
+		Presence:               cfg.EnabledFeatures.Presence,
+		ProvideRequestorName:   cfg.RPC.ProvideRequestorName,
+		ProvideRequestorData:   cfg.RPC.ProvideRequestorData,
+		PatternBytesMax:        cfg.Listen.MaxPatternLength,
+		Listen: listen.Options{
+			Ordered:            !cfg.Listen.ShuffleProviders,
+			ResponseTimeout:    cfg.Listen.ResponseTimeout.Std(),
+			RematchInterval:    orNever(cfg.Listen.RematchInterval.Std()),
+			MatchCooldown:      orNever(cfg.Listen.MatchCooldown.Std()),
+			PatternsPerConnMax: cfg.Listen.MaxPatternsPerConnection,
+		},
+		Calls: rpc.Options{AckTimeout: cfg.RPC.AckTimeout.Std(), ResponseTimeout: cfg.RPC.ResponseTimeout.Std()},
+		Log:   log,
+	}
+	if ep.UnauthenticatedClientTimeout == config.Off {
+		o.UnauthenticatedTimeout = -1
+	}
+	return o
+}
+
+// orNever turns a configured 0 into the negative value that means "not at all" to packages whose own
+// zero stands for the default.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// serverName returns the configured name or makes one up.
+func serverName(cfg *config.Config) string {
+	if cfg.ServerName != config.GenerateName {
+		return cfg.ServerName
+	}
+	return strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + randomText()
+}
+
+// front answers what is decided by an HTTP request head alone.
+type front struct {
+	cfg   *config.HTTPServerOptions
+	path  string
+	ready readiness
+}
+
+func newFront(cfg *config.Config, path string) *front {
+	return &front{cfg: &cfg.HTTPServer.Options, path: path}
+}
+
+// upgrade judges a WebSocket request: 0 lets it in.
+func (f *front) upgrade(h *ws.Head) int {
+	switch {
+	case string(h.Path) != f.path:
+		return 404
+	case !f.ready.Load():
+		return 503 // counts as a failed attempt with the client, so that it backs off
+	case f.cfg.HostURL != "" && string(h.Host) != f.cfg.HostURL:
+		return 403
+	case f.cfg.CheckWebSocketOrigin && !f.originAllowed(h):
+		return 403
+	}
+	return 0
+}
+
+func (f *front) originAllowed(h *ws.Head) bool {
+	if f.cfg.AllowAllOrigins || h.Origin == nil { // not a browser
+		return true
+	}
+	for _, o := range f.cfg.Origins {
+		if o == string(h.Origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// answer answers a request that is not for a WebSocket.
+func (f *front) answer(h *ws.Head) engine.Response {
+	switch {
+	case string(h.Path) == f.cfg.HealthCheckPath && (string(h.Method) == "GET" || string(h.Method) == "HEAD"):
+		if !f.ready.Load() {
+			return engine.Response{Status: 503, Type: "text/plain", Body: "draining\n"}
+		}
+		return engine.Response{Status: 200, Type: "application/json"}
+	case string(h.Path) == f.path:
+		return engine.Response{Status: 426, Type: "text/plain", Body: "this path speaks WebSocket\n"}
+	}
+	return engine.Response{Status: 404, Type: "text/plain", Body: "not found\n"}
+}
+
+// limitMemory gives the collector its goals, unless the environment already does: our live heap of
+// pointers is small, so that collecting half as often costs little memory.
+func limitMemory(log *slog.Logger) {
+	if !envSet("GOGC") {
+		debug.SetGCPercent(200)
+	}
+	if envSet("GOMEMLIMIT") {
+		return
+	}
+	if total := memoryTotal(); total > 0 {
+		limit := total / 5 * 4
+		debug.SetMemoryLimit(limit)
+		log.Debug("memory limit set", "event", "INFO", "bytes", limit)
+	}
+}

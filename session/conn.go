@@ -1,0 +1,55 @@
+package session
+
+import (
+	"deepstream-fast/auth"
+	"deepstream-fast/permission"
+	"deepstream-fast/timer"
+)
+
+// phase is how far a connection has come. Source: spec/connection.md §1.
+type phase uint8
+
+const (
+	phaseClosed         phase = iota
+	phaseChallenge            // P1: waiting for CHALLENGE
+	phaseLogin                // P2: waiting for a login
+	phaseAuthenticating       // P2a: a login is being judged
+	phaseOpen                 // P3: messages are routed
+)
+
+// Marks of what a connection has used, so that its end bothers only those concerned.
+const (
+	usedRPC uint8 = 1 << iota
+	usedListen
+)
+
+// conn is the protocol state of one connection, owned by its loop.
+type conn struct {
+	user    *permission.User // nil until logged in
+	login   *login           // nil from login on
+	phase   phase
+	used    uint8
+	attempt uint32 // number of the login being judged: a late judgement of an earlier slot is not ours
+}
+
+// login is what is kept of a connection until it has logged in.
+type login struct {
+	remote   string
+	header   func(name string) string
+	timer    timer.ID // of the unauthenticated timeout
+	failures int
+	request  auth.Request
+}
+
+const chunkConns = 256
+
+// conns holds the state of a loop's connections by slot, in chunks, beside the engine's slab.
+type conns struct{ chunks []*[chunkConns]conn }
+
+// at returns the state of the connection in slot. The pointer stays valid.
+func (s *conns) at(slot uint32) *conn {
+	for int(slot/chunkConns) >= len(s.chunks) {
+		s.chunks = append(s.chunks, new([chunkConns]conn))
+	}
+	return &s.chunks[slot/chunkConns][slot%chunkConns]
+}

@@ -1,0 +1,18 @@
+// Package session is the life of a connection above its frames: challenge, login, the routing of
+// its messages to the topics, and its end. It is where the drivers (engine, auth) and the topics
+// (event, rpc, presence, listen) meet.
+//
+// A Node is shared; each engine loop has one Loop, which owns the sessions of its connections, that
+// loop's half of the registry, and the homes of a share of the names: a name has one home loop,
+// and everything that needs a single judge for it (RPC calls, pattern listening) happens there.
+// Presence has its home on loop 0.
+//
+// # Invariants
+//   - A session is touched by its connection's loop only, a home by its own loop only.
+//   - Messages of one connection take effect in the order they arrived.
+//   - Before a login nothing but a login takes effect, and a foreign message does not close the
+//     connection: official clients send some.
+//   - Work done for another loop is copied first: a view into a read buffer never leaves its loop.
+//
+// Source: spec/connection.md, spec/wire.md. Stability: internal, may change.
+package session

@@ -1,0 +1,282 @@
+package session
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"deepstream-fast/bulk"
+	"deepstream-fast/engine"
+	"deepstream-fast/event"
+	"deepstream-fast/listen"
+	"deepstream-fast/protocol"
+	"deepstream-fast/registry"
+	"deepstream-fast/timer"
+)
+
+// Names looked at, and names handed on, by one turn of one loop while patterns come or go. A scan of
+// millions of names takes many turns, between which sockets are served.
+const (
+	scanPerTurn    = 8 << 10
+	handOnsPerTurn = 512
+)
+
+// listenSpaces are the registry name spaces of the listening topics.
+var listenSpaces = [listenTopics]byte{event.Space}
+
+// listenMessage handles LISTEN, UNLISTEN, LISTEN_ACCEPT and LISTEN_REJECT of one listening topic.
+func (l *Loop) listenMessage(topic int, t *bulk.Topic, peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
+	a := listenActions[topic]
+	switch m.Action {
+	case a.Listen:
+		if l.bulk.Allowed(t, peer, m, m.Name) {
+			s.used |= usedListen
+			l.startListen(topic, t, peer, m)
+		}
+	case a.Unlisten:
+		l.unlisten(topic, peer, m)
+	case a.Accept, a.Reject:
+		l.listenAnswer(topic, peer, m)
+	default:
+		return false
+	}
+	return true
+}
+
+// registration is one LISTEN or UNLISTEN on its way through all homes. Whoever is last answers it.
+type registration struct {
+	peer   protocol.ConnID
+	topic  int
+	ack    protocol.Message // owns its bytes
+	left   atomic.Int32
+	failed atomic.Bool
+}
+
+func (l *Loop) newRegistration(topic int, peer protocol.ConnID, m *protocol.Message) *registration {
+	r := &registration{peer: peer, topic: topic}
+	r.ack = protocol.Message{
+		Topic: m.Topic, Action: m.Action, IsAck: true,
+		Name: bytes.Clone(m.Name), CorrelationID: bytes.Clone(m.CorrelationID),
+	}
+	r.left.Store(int32(l.node.opts.Loops))
+	return r
+}
+
+// done notes that one home has finished with r, and answers if it was the last.
+func (l *Loop) done(r *registration) {
+	if r.left.Add(-1) > 0 {
+		return
+	}
+	if r.failed.Load() { // some home is full: take it back everywhere
+		l.forgetPattern(r)
+		l.onOthers(func(h *Loop) { h.forgetPattern(r) })
+		l.node.patterns[r.topic].Add(-1)
+		t := protocol.Message{
+			Topic: r.ack.Topic, Action: protocol.EventMessageDenied, OriginalAction: r.ack.Action,
+			IsError: true, Name: r.ack.Name, CorrelationID: r.ack.CorrelationID,
+		}
+		l.send(r.peer, &t, engine.Reply)
+		return
+	}
+	l.send(r.peer, &r.ack, engine.Reply)
+}
+
+func (l *Loop) forgetPattern(r *registration) {
+	l.remove(l.listen[r.topic].Unlisten(r.peer, r.ack.Name))
+}
+
+// startListen registers a pattern with every home. The own home judges: all homes hold the same
+// patterns.
+func (l *Loop) startListen(topic int, t *bulk.Topic, peer bulk.Peer, m *protocol.Message) {
+	p, err := listen.Compile(m.Name, l.node.opts.PatternBytesMax)
+	if err != nil {
+		l.reply = protocol.Message{Topic: m.Topic, Action: listenActions[topic].InvalidRegex, Name: m.Name, IsError: true}
+		l.Reply(peer.ID, &l.reply)
+		return
+	}
+	// Counted before any home looks for subscribed names: a loop that gets a first subscriber from
+	// here on reports it, one that got it before is found by the scan.
+	l.node.patterns[topic].Add(1)
+	added, err := l.listen[topic].Listen(peer.ID, p)
+	if err != nil || !added {
+		l.node.patterns[topic].Add(-1)
+	}
+	switch {
+	case err != nil:
+		l.reply = protocol.Message{
+			Topic: m.Topic, Action: t.Denied, OriginalAction: m.Action, IsError: true,
+			Name: m.Name, CorrelationID: m.CorrelationID,
+		}
+		l.Reply(peer.ID, &l.reply)
+	case !added: // idempotent: quirk Q1e
+		l.reply = protocol.Message{Topic: m.Topic, Action: m.Action, IsAck: true, Name: m.Name, CorrelationID: m.CorrelationID}
+		l.Reply(peer.ID, &l.reply)
+	default:
+		r := l.newRegistration(topic, peer.ID, m)
+		l.onOthers(func(h *Loop) {
+			if _, err := h.listen[topic].Listen(r.peer, p); err != nil {
+				r.failed.Store(true)
+			}
+			h.startScan(r, p)
+		})
+		l.startScan(r, p)
+	}
+}
+
+// unlisten removes a pattern from every home and acknowledges, whether it was registered or not: the
+// client would otherwise wait for an answer.
+func (l *Loop) unlisten(topic int, peer bulk.Peer, m *protocol.Message) {
+	r := l.newRegistration(topic, peer.ID, m)
+	removal := l.listen[topic].Unlisten(peer.ID, m.Name)
+	if removal != nil {
+		l.node.patterns[topic].Add(-1)
+	}
+	l.onOthers(func(h *Loop) {
+		h.forgetPattern(r)
+		h.done(r)
+	})
+	l.remove(removal)
+	l.done(r)
+}
+
+func (l *Loop) listenAnswer(topic int, peer bulk.Peer, m *protocol.Message) {
+	accept := m.Action == listenActions[topic].Accept
+	tell := func(h *Loop, pattern, name []byte) {
+		if accept {
+			h.listen[topic].Accept(peer.ID, pattern, name)
+		} else {
+			h.listen[topic].Reject(peer.ID, pattern, name)
+		}
+	}
+	home := l.node.home(m.Subscription)
+	if home == l.id {
+		tell(l, m.Name, m.Subscription)
+		return
+	}
+	pattern, name := bytes.Clone(m.Name), bytes.Clone(m.Subscription)
+	l.on(home, func(h *Loop) { tell(h, pattern, name) })
+}
+
+// closeListen removes all patterns of a connection that is gone.
+func (l *Loop) closeListen(id protocol.ConnID) {
+	for t, home := range l.listen {
+		before := home.Stats().Listeners
+		l.remove(home.Closed(id))
+		l.node.patterns[t].Add(int64(home.Stats().Listeners - before))
+	}
+	l.onOthers(func(h *Loop) {
+		for _, home := range h.listen {
+			h.remove(home.Closed(id))
+		}
+	})
+}
+
+// reportEdge tells the home of name that this loop got its first or lost its last subscriber.
+func (l *Loop) reportEdge(topic int, name []byte, on bool) {
+	if l.node.patterns[topic].Load() == 0 {
+		return
+	}
+	home := l.node.home(name)
+	if home == l.id {
+		l.listen[topic].Subscribers(name, l.id, on)
+		return
+	}
+	name, loop := bytes.Clone(name), l.id
+	l.on(home, func(h *Loop) { h.listen[topic].Subscribers(name, loop, on) })
+}
+
+// eventObserver lets listening know of event subscriptions.
+type eventObserver struct{ l *Loop }
+
+func (o eventObserver) Subscribed(_ protocol.ConnID, name []byte, edge bool) {
+	if edge {
+		o.l.reportEdge(listenEvent, name, true)
+	}
+}
+
+func (o eventObserver) Unsubscribed(_ protocol.ConnID, name []byte, edge bool) {
+	if edge {
+		o.l.reportEdge(listenEvent, name, false)
+	}
+}
+
+// scan offers the names subscribed when a pattern was registered, slice by slice.
+type scan struct {
+	topic  int
+	p      *listen.Pattern
+	cursor registry.Cursor
+}
+
+// startScan looks through the first slice at once, so that in all ordinary cases whatever is found is
+// asked for before the ack, as the official server does it.
+func (l *Loop) startScan(r *registration, p *listen.Pattern) {
+	s := &scan{topic: r.topic, p: p}
+	if l.scanSlice(s) {
+		l.scans = append(l.scans, s)
+	}
+	l.done(r)
+}
+
+func (l *Loop) scanSlice(s *scan) (more bool) {
+	home := l.listen[s.topic]
+	next, done := l.node.table.Walk(s.cursor, scanPerTurn, listenSpaces[s.topic], func(_ registry.TopicRef, key []byte, mask uint64) {
+		if name := key[1:]; l.node.home(name) == l.id {
+			home.Offer(s.p, name, mask)
+		}
+	})
+	s.cursor = next
+	return !done
+}
+
+func (l *Loop) scanStep() (more bool) {
+	if len(l.scans) == 0 {
+		return false
+	}
+	if !l.scanSlice(l.scans[0]) {
+		l.scans[0] = nil
+		l.scans = l.scans[1:]
+	}
+	return len(l.scans) > 0
+}
+
+// remove begins handing on the names of removed patterns.
+func (l *Loop) remove(r *listen.Removal) {
+	if r.Step(handOnsPerTurn) {
+		l.removals = append(l.removals, r)
+	}
+}
+
+func (l *Loop) removalStep() (more bool) {
+	if len(l.removals) == 0 {
+		return false
+	}
+	if !l.removals[0].Step(handOnsPerTurn) {
+		l.removals[0] = nil
+		l.removals = l.removals[1:]
+	}
+	return len(l.removals) > 0
+}
+
+// listenOut carries out what the home of a name decides.
+type listenOut struct {
+	clock
+	topic int
+}
+
+func (o listenOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Broadcast) }
+
+// ProviderChanged implements listen.Out. Subscribers of events are not told about providers.
+func (o listenOut) ProviderChanged([]byte, bool) {}
+
+func (o listenOut) StartTimer(after time.Duration, kind uint8, key uint64) listen.TimerID {
+	return listen.TimerID(o.start(after, kind, key))
+}
+
+func (o listenOut) StopTimer(id listen.TimerID) { o.l.eng.StopTimer(timer.ID(id)) }
+
+// Loops implements listen.Out.
+func (o listenOut) Loops(name []byte) uint64 {
+	o.l.key = append(append(o.l.key[:0], listenSpaces[o.topic]), name...)
+	_, mask, _ := o.l.node.table.Find(o.l.key)
+	return mask
+}

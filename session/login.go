@@ -1,0 +1,189 @@
+package session
+
+import (
+	"bytes"
+
+	"deepstream-fast/auth"
+	"deepstream-fast/codec/ws"
+	"deepstream-fast/engine"
+	"deepstream-fast/lazyjson"
+	"deepstream-fast/permission"
+	"deepstream-fast/protocol"
+)
+
+// undecodable answers bytes that are no message, by phase. The connection stays: source
+// spec/wire.md §9.
+func (l *Loop) undecodable(c *engine.Conn, s *conn) {
+	switch s.phase {
+	case phaseChallenge:
+		l.answer(c, protocol.TopicConnection, protocol.ConnectionInvalidMessage)
+	case phaseOpen:
+		l.answer(c, protocol.TopicParser, protocol.ParserUnknownTopic)
+	default:
+		l.answer(c, protocol.TopicAuth, protocol.AuthInvalidMessage)
+	}
+}
+
+// answer sends a message that consists of its action.
+func (l *Loop) answer(c *engine.Conn, topic protocol.Topic, action protocol.Action) {
+	l.reply = protocol.Message{Topic: topic, Action: action}
+	l.Reply(c.ID(), &l.reply)
+}
+
+// dispatch hands a message to whom it concerns in the connection's phase.
+func (l *Loop) dispatch(c *engine.Conn, s *conn, m *protocol.Message) {
+	if m.Topic == protocol.TopicConnection && m.Action == protocol.ConnectionPing {
+		l.answer(c, protocol.TopicConnection, protocol.ConnectionPong) // in every phase: quirk Q51
+		return
+	}
+	switch s.phase {
+	case phaseOpen:
+		l.route(c, s, m)
+	case phaseChallenge:
+		l.challenge(c, s, m)
+	case phaseLogin:
+		l.loginMessage(c, s, m)
+	case phaseAuthenticating:
+		if m.Topic != protocol.TopicAuth { // a second login is ignored: quirk Q9
+			l.answer(c, protocol.TopicAuth, protocol.AuthInvalidMessage)
+		}
+	}
+}
+
+// challenge handles P1.
+func (l *Loop) challenge(c *engine.Conn, s *conn, m *protocol.Message) {
+	switch {
+	case m.Topic != protocol.TopicConnection:
+		l.answer(c, protocol.TopicConnection, protocol.ConnectionInvalidMessage)
+	case m.Action == protocol.ConnectionChallenge:
+		s.phase = phaseLogin
+		l.answer(c, protocol.TopicConnection, protocol.ConnectionAccept)
+	}
+}
+
+// loginMessage handles P2.
+func (l *Loop) loginMessage(c *engine.Conn, s *conn, m *protocol.Message) {
+	switch {
+	case m.Topic != protocol.TopicAuth:
+		l.answer(c, protocol.TopicAuth, protocol.AuthInvalidMessage)
+	case m.Action != protocol.AuthRequest || !isObject(m.Data):
+		l.answer(c, protocol.TopicAuth, protocol.AuthInvalidMessageData)
+		l.eng.Close(c, ws.ClosePolicyViolation, "invalid login message")
+	default:
+		l.authenticate(c, s, m.Data)
+	}
+}
+
+// isObject reports whether b is the JSON text of an object.
+func isObject(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && b[0] == '{' && lazyjson.Valid(b)
+}
+
+// authenticate starts the judgement of one login; the answer may come at once or by mail.
+func (l *Loop) authenticate(c *engine.Conn, s *conn, credentials []byte) {
+	s.phase = phaseAuthenticating
+	s.attempt++
+	attempt, id := s.attempt, c.ID()
+	s.login.request = auth.Request{
+		RemoteAddr: s.login.remote, Header: s.login.header, Data: bytes.Clone(credentials),
+	}
+	direct := true
+	var result *auth.Result
+	l.node.opts.Auth.Authenticate(&s.login.request, func(r auth.Result) {
+		if direct {
+			result = &r
+			return
+		}
+		l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.judged(id, attempt, r) }})
+	})
+	direct = false
+	if result != nil {
+		l.judged(id, attempt, *result)
+	}
+}
+
+// judged ends a login, unless the connection has gone meanwhile.
+func (l *Loop) judged(id protocol.ConnID, attempt uint32, r auth.Result) {
+	c := l.eng.Conn(id)
+	if c == nil || !c.IsOpen() {
+		return
+	}
+	s := l.conns.at(c.Slot())
+	if s.phase != phaseAuthenticating || s.attempt != attempt {
+		return
+	}
+	if r.Valid && len(r.ID) <= userIDBytesMax {
+		l.loggedIn(c, s, r)
+		return
+	}
+	l.refuseLogin(c, s, r)
+}
+
+// userIDBytesMax bounds a user id, which presence sends to everybody who asks.
+const userIDBytesMax = 4 << 10
+
+func (l *Loop) loggedIn(c *engine.Conn, s *conn, r auth.Result) {
+	if r.ID == "" {
+		r.ID = auth.IDAnonymous
+	}
+	l.endLogin(s)
+	s.phase = phaseOpen
+	s.user = userOf(r)
+	l.eng.Trust(c)
+	l.node.stats.logins.Add(1)
+	l.node.stats.online.Add(1)
+	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthSuccessful, Data: r.ClientData}
+	l.Reply(c.ID(), &l.reply)
+	l.presenceLogin(c.ID(), r.ID)
+}
+
+// anonymous is the user of all connections that gave no name: most of them, on some servers.
+var anonymous = &permission.User{ID: auth.IDOpen}
+
+func userOf(r auth.Result) *permission.User {
+	if r.ID == auth.IDOpen && r.ClientData == nil && r.ServerData == nil {
+		return anonymous
+	}
+	return &permission.User{ID: r.ID, ClientData: r.ClientData, ServerData: r.ServerData}
+}
+
+// refuseLogin answers a failed login. The order of the messages before the close keeps the client
+// from trying the same credentials again: spec/connection.md §3.1.
+func (l *Loop) refuseLogin(c *engine.Conn, s *conn, r auth.Result) {
+	l.node.stats.loginFailures.Add(1)
+	s.phase = phaseLogin
+	s.login.failures++
+	if l.node.opts.LogInvalidAuthData {
+		l.node.opts.Log.Info("login refused", "event", "AUTH_UNSUCCESSFUL", "remote", s.login.remote, "authData", string(s.login.request.Data))
+	}
+	s.login.request = auth.Request{}
+	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthUnsuccessful, Data: r.ClientData}
+	l.Reply(c.ID(), &l.reply)
+	if s.login.failures >= l.node.opts.AuthAttemptsMax {
+		l.answer(c, protocol.TopicAuth, protocol.AuthTooManyAuthAttempts)
+		l.eng.Close(c, ws.ClosePolicyViolation, "too many authentication attempts")
+	}
+}
+
+// endLogin drops what was kept for the login.
+func (l *Loop) endLogin(s *conn) {
+	if s.login != nil && s.login.timer != 0 {
+		l.eng.StopTimer(s.login.timer)
+	}
+	s.login = nil
+}
+
+func (l *Loop) loginTimeout(id protocol.ConnID) {
+	c := l.eng.Conn(id)
+	if c == nil || !c.IsOpen() {
+		return
+	}
+	s := l.conns.at(c.Slot())
+	if s.phase == phaseOpen || s.phase == phaseClosed {
+		return
+	}
+	l.node.stats.authTimeouts.Add(1)
+	l.answer(c, protocol.TopicConnection, protocol.ConnectionAuthenticationTimeout)
+	l.eng.Close(c, ws.ClosePolicyViolation, "authentication timeout")
+}

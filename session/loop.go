@@ -1,0 +1,219 @@
+package session
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"deepstream-fast/bulk"
+	"deepstream-fast/codec"
+	"deepstream-fast/codec/ws"
+	"deepstream-fast/engine"
+	"deepstream-fast/event"
+	"deepstream-fast/fanout"
+	"deepstream-fast/listen"
+	"deepstream-fast/presence"
+	"deepstream-fast/protocol"
+	"deepstream-fast/registry"
+	"deepstream-fast/rpc"
+	"deepstream-fast/timer"
+)
+
+// Kinds of engine.Mail between loops.
+const (
+	mailFanout = iota // a publication for the subscribers of this loop
+	mailSend          // a frame for one connection of this loop
+	mailCall          // Body is a func(*Loop): everything that is not hot
+)
+
+// Kinds of timers on a loop's wheel. Homes number their own from these bases on.
+const (
+	timerLogin  = 0x00
+	timerRPC    = 0x10
+	timerListen = 0x20 // + 0x10 per listening topic
+)
+
+// Loop serves the connections of one engine loop and is home to its share of the names. All of it is
+// owned by that loop's goroutine.
+type Loop struct {
+	// Set by newLoop, then constant.
+	id   int
+	node *Node
+	eng  *engine.Loop
+
+	conns    conns
+	subs     *registry.Loop
+	fan      *fanout.Fanout
+	bulk     *bulk.Runner
+	event    *event.Handler
+	rpc      *rpc.Home
+	presence *presence.Directory // on presenceHome, else nil
+	listen   [listenTopics]*listen.Home
+
+	scans    []*scan           // names still to be offered to new patterns
+	removals []*listen.Removal // names still to be handed on
+
+	msg   protocol.Message // the message being handled
+	reply protocol.Message // scratch
+	key   []byte           // scratch
+}
+
+func newLoop(n *Node, eng *engine.Loop) *Loop {
+	l := &Loop{id: eng.ID(), node: n, eng: eng}
+	l.subs = registry.NewLoop(n.table, l.id)
+	l.fan = fanout.New(l.id, n.table, l.subs, output{l})
+	l.bulk = bulk.New(l.subs, n.opts.Permission, l, n.opts.BulkNamesMax)
+	l.event = event.New(l.bulk, l.fan, eventObserver{l})
+	l.rpc = rpc.NewHome(n.opts.Calls, rpcOut{clock{l, timerRPC}})
+	for t := range l.listen {
+		l.listen[t] = listen.New(*listenActions[t], n.opts.Listen, listenOut{clock{l, timerListen + uint8(t)<<4}, t})
+	}
+	if l.id == presenceHome {
+		l.presence = presence.New(presence.Options{HideAnonymous: n.opts.HideAnonymous}, presenceOut{l})
+	}
+	return l
+}
+
+// Open implements engine.Handler.
+func (l *Loop) Open(c *engine.Conn, hs *ws.Handshake) {
+	s := l.conns.at(c.Slot())
+	*s = conn{phase: phaseChallenge, attempt: s.attempt, login: &login{remote: c.RemoteAddr(), header: hs.Header}}
+	if t := l.node.opts.UnauthenticatedTimeout; t > 0 {
+		s.login.timer = l.eng.StartTimer(t, timerLogin, uint64(c.ID()))
+	}
+}
+
+// Message implements engine.Handler: every protocol message in one WebSocket message is handled, in
+// order.
+func (l *Loop) Message(c *engine.Conn, payload []byte, text bool) {
+	if text {
+		l.eng.Close(c, ws.CloseUnsupportedData, "this endpoint speaks binary frames")
+		return
+	}
+	s := l.conns.at(c.Slot())
+	for first := true; (first || len(payload) > 0) && c.IsOpen(); first = false {
+		n, err := codec.Decode(&l.msg, payload)
+		if err != nil {
+			l.undecodable(c, s)
+			if n == 0 {
+				return
+			}
+		} else if n > l.node.opts.MessageBytesMax && !codec.Bulk(l.msg.Topic, l.msg.Action) {
+			l.eng.Close(c, ws.CloseMessageTooBig, "message too big")
+			return
+		} else {
+			l.dispatch(c, s, &l.msg)
+		}
+		payload = payload[n:]
+	}
+}
+
+// Close implements engine.Handler: what the connection did for others ends now, what it held in the
+// registry is released in slices.
+func (l *Loop) Close(c *engine.Conn) {
+	s := l.conns.at(c.Slot())
+	l.endLogin(s)
+	if s.used&usedRPC != 0 {
+		l.closeRPC(c.ID())
+	}
+	if s.used&usedListen != 0 {
+		l.closeListen(c.ID())
+	}
+	if s.user != nil {
+		l.node.stats.online.Add(-1)
+		l.presenceLogout(c.ID(), s.user.ID)
+	}
+	*s = conn{attempt: s.attempt + 1}
+}
+
+// Release implements engine.Handler.
+func (l *Loop) Release(c *engine.Conn, budget int) (more bool) {
+	return l.subs.RemoveConn(c.Slot(), budget, l.released)
+}
+
+func (l *Loop) released(_ registry.TopicRef, key []byte, edge bool) {
+	if edge && key[0] == event.Space {
+		l.reportEdge(listenEvent, key[1:], false)
+	}
+}
+
+// Mail implements engine.Handler.
+func (l *Loop) Mail(m *engine.Mail) {
+	switch m.Kind {
+	case mailFanout:
+		l.fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
+	case mailSend:
+		if c := l.eng.Conn(m.Conn); c != nil {
+			l.eng.Send(c, m.Frame, engine.Broadcast)
+		}
+	case mailCall:
+		m.Body.(func(*Loop))(l)
+	}
+}
+
+// Fired implements engine.Handler.
+func (l *Loop) Fired(kind uint8, key uint64) {
+	switch {
+	case kind == timerLogin:
+		l.loginTimeout(protocol.ConnID(key))
+	case kind >= timerListen:
+		l.listen[(kind-timerListen)>>4].Fired(kind&0x0F, key)
+	default:
+		l.rpc.Fired(kind-timerRPC, key)
+	}
+}
+
+// TurnEnd implements engine.Handler.
+func (l *Loop) TurnEnd() (more bool) {
+	more = l.scanStep()
+	more = l.removalStep() || more
+	l.subs.Quiesce()
+	return more
+}
+
+// on runs f on another loop; f must own everything it refers to.
+func (l *Loop) on(loop int, f func(*Loop)) {
+	l.eng.Post(loop, engine.Mail{Kind: mailCall, Body: f})
+}
+
+// Reply implements bulk.Out.
+func (l *Loop) Reply(to protocol.ConnID, m *protocol.Message) { l.send(to, m, engine.Reply) }
+
+// send encodes m for one connection, wherever it lives.
+func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class) {
+	if to.Loop() != l.id {
+		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Conn: to, Frame: l.fan.Frame(m)})
+		return
+	}
+	if c := l.eng.Conn(to); c != nil && c.IsOpen() {
+		l.eng.Send(c, l.fan.Frame(m), class)
+	}
+}
+
+// output is where fanout's deliveries go.
+type output struct{ l *Loop }
+
+func (o output) SendAll(slots []uint32, except uint32, frame []byte) {
+	o.l.eng.SendAll(slots, except, frame, engine.Droppable)
+}
+
+func (o output) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
+	o.l.eng.Post(loop, engine.Mail{
+		Kind: mailFanout, Droppable: true, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
+	})
+}
+
+// clock is what a home needs of its loop: timers numbered from base on, chance, and the time.
+type clock struct {
+	l    *Loop
+	base uint8
+}
+
+func (c clock) start(after time.Duration, kind uint8, key uint64) timer.ID {
+	return c.l.eng.StartTimer(after, c.base+kind, key)
+}
+
+// Random implements rpc.Out and listen.Out.
+func (c clock) Random(n int) int { return rand.IntN(n) }
+
+// Now implements listen.Out.
+func (c clock) Now() time.Duration { return c.l.eng.Now() }

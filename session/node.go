@@ -1,0 +1,81 @@
+package session
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"deepstream-fast/engine"
+	"deepstream-fast/listen"
+	"deepstream-fast/registry"
+)
+
+// presenceHome is the loop that keeps the directory of online users.
+const presenceHome = 0
+
+// listening topics, in the order of Loop.listen.
+const (
+	listenEvent = iota
+	listenTopics
+)
+
+var listenActions = [listenTopics]*listen.Actions{&listen.Event}
+
+// Node is what the loops of one server share. All of it is safe for concurrent use.
+type Node struct {
+	// Set by NewNode, then constant.
+	opts  Options
+	seed  maphash.Seed // spreads names over home loops
+	table *registry.Table
+
+	// patterns counts the (connection, pattern) pairs per listening topic. While it is 0 no loop
+	// reports subscriptions to a home.
+	patterns [listenTopics]atomic.Int64
+	stats    counters
+}
+
+// NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
+func NewNode(opts Options) *Node {
+	opts = opts.withDefaults()
+	return &Node{
+		opts:  opts,
+		seed:  maphash.MakeSeed(),
+		table: registry.NewTable(registry.Options{Loops: opts.Loops}),
+	}
+}
+
+// NewHandler returns the Loop that serves one loop of the engine.
+func (n *Node) NewHandler(l *engine.Loop) engine.Handler { return newLoop(n, l) }
+
+// WantsTurn reports that the registry waits for every loop to have a turn before it reuses names.
+func (n *Node) WantsTurn() bool { return n.table.WantsRound() }
+
+// home returns the loop that judges everything about name.
+func (n *Node) home(name []byte) int {
+	if n.opts.Loops == 1 {
+		return 0
+	}
+	return int(maphash.Bytes(n.seed, name) % uint64(n.opts.Loops))
+}
+
+type counters struct {
+	logins, loginFailures, authTimeouts atomic.Uint64
+	online                              atomic.Int64
+}
+
+// Stats are sums over all loops since the start, and what is there now.
+type Stats struct {
+	Logins, LoginFailures, AuthTimeouts uint64
+	Online                              int // logged-in connections
+	Patterns                            int // (connection, pattern) pairs listening
+}
+
+// Stats returns the current numbers.
+func (n *Node) Stats() Stats {
+	return Stats{
+		Logins:        n.stats.logins.Load(),
+		LoginFailures: n.stats.loginFailures.Load(),
+		AuthTimeouts:  n.stats.authTimeouts.Load(),
+		Online:        int(n.stats.online.Load()),
+		Patterns:      int(n.patterns[listenEvent].Load()),
+	}
+}

@@ -1,0 +1,73 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"deepstream-fast/auth"
+	"deepstream-fast/listen"
+	"deepstream-fast/permission"
+	"deepstream-fast/rpc"
+)
+
+// Options configures a Node. Zero values stand for the documented defaults.
+type Options struct {
+	Loops int // the engine's number of loops
+
+	UnauthenticatedTimeout time.Duration // a connection must have logged in by then; negative: never mind
+	AuthAttemptsMax        int           // failed logins until the connection is closed; 0: 3
+	LogInvalidAuthData     bool          // write refused credentials into the log
+
+	MessageBytesMax int // one message without a names list; 0: 1 MiB
+	BulkNamesMax    int // names of one message; 0: 1,000,000
+
+	Events, RPC, Presence bool // topics switched on
+
+	ProvideRequestorName bool // tell RPC providers who asked
+	ProvideRequestorData bool // and hand them the requestor's clientData
+
+	HideAnonymous   bool // presence does not announce "open"
+	PatternBytesMax int  // listen pattern length; 0: 1024
+	Listen          listen.Options
+	Calls           rpc.Options
+	Auth            auth.Authenticator // nil: auth.Open
+	Permission      permission.Checker // nil: permission.None
+	Log             *slog.Logger
+}
+
+// Validate returns an error that names the first option out of range.
+func (o Options) Validate() error {
+	if o.Loops < 1 {
+		return errors.New("session: Loops must be at least 1")
+	}
+	if o.AuthAttemptsMax < 0 || o.MessageBytesMax < 0 || o.BulkNamesMax < 0 || o.PatternBytesMax < 0 {
+		return errors.New("session: limits must not be negative")
+	}
+	return o.Calls.Validate()
+}
+
+func (o Options) withDefaults() Options {
+	orElse(&o.UnauthenticatedTimeout, 180*time.Second)
+	orElse(&o.AuthAttemptsMax, 3)
+	orElse(&o.MessageBytesMax, 1<<20)
+	orElse(&o.BulkNamesMax, 1_000_000)
+	orElse(&o.PatternBytesMax, 1024)
+	if o.Auth == nil {
+		o.Auth = auth.Open{}
+	}
+	if o.Permission == nil {
+		o.Permission = permission.None{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func orElse[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}

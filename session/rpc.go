@@ -1,0 +1,151 @@
+package session
+
+import (
+	"bytes"
+	"time"
+
+	"deepstream-fast/bulk"
+	"deepstream-fast/engine"
+	"deepstream-fast/lazyjson"
+	"deepstream-fast/protocol"
+	"deepstream-fast/rpc"
+	"deepstream-fast/timer"
+)
+
+// rpcSpace is the first byte of a provided name's registry key.
+const rpcSpace = 'c'
+
+var rpcTable = bulk.Topic{
+	Topic:    protocol.TopicRPC,
+	Space:    rpcSpace,
+	Denied:   protocol.RPCMessageDenied,
+	Failed:   protocol.RPCMessagePermissionError,
+	Invalid:  protocol.RPCInvalidMessageData,
+	Multiple: protocol.RPCMultipleProviders,
+}
+
+// rpcMessage handles one RPC message on the sender's loop: what can be judged here is, the rest goes
+// to the home of the name.
+func (l *Loop) rpcMessage(peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
+	switch m.Action {
+	case protocol.RPCProvide:
+		s.used |= usedRPC
+		l.bulk.Subscribe(&rpcTable, peer, m, rpcObserver{l})
+	case protocol.RPCUnprovide:
+		l.bulk.Unsubscribe(&rpcTable, peer, m, rpcObserver{l})
+	case protocol.RPCRequest:
+		s.used |= usedRPC
+		l.request(peer, m)
+	case protocol.RPCAccept, protocol.RPCReject, protocol.RPCResponse, protocol.RPCRequestError:
+		l.rpcAnswer(peer, m)
+	default:
+		return false
+	}
+	return true
+}
+
+// request checks a REQUEST and hands it to the home of its name.
+func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
+	if len(m.CorrelationID) == 0 {
+		l.rpcError(peer, m, protocol.RPCInvalidRPCCorrelationID)
+		return
+	}
+	if len(m.Name) == 0 {
+		l.bulk.Invalid(&rpcTable, peer, m, m.Name)
+		return
+	}
+	if !l.bulk.Allowed(&rpcTable, peer, m, m.Name) {
+		return
+	}
+	if m.Data != nil && !lazyjson.Valid(m.Data) {
+		// Not INVALID_MESSAGE_DATA: the client would forget the call without settling its promise.
+		l.rpcError(peer, m, protocol.RPCMessagePermissionError)
+		return
+	}
+	r := rpc.Request{From: peer.ID, Name: m.Name, CorrelationID: m.CorrelationID, Data: m.Data}
+	if l.node.opts.ProvideRequestorName {
+		r.RequestorName = []byte(peer.User.ID)
+	}
+	if l.node.opts.ProvideRequestorData {
+		r.RequestorData = peer.User.ClientData
+	}
+	home := l.node.home(m.Name)
+	if home == l.id {
+		l.rpc.Request(r)
+		return
+	}
+	r.Name, r.CorrelationID, r.Data = bytes.Clone(r.Name), bytes.Clone(r.CorrelationID), bytes.Clone(r.Data)
+	l.on(home, func(h *Loop) { h.rpc.Request(r) })
+}
+
+// rpcAnswer checks what a provider says about a call and hands it to the home of the name.
+func (l *Loop) rpcAnswer(peer bulk.Peer, m *protocol.Message) {
+	if m.Data != nil && !lazyjson.Valid(m.Data) {
+		l.bulk.Invalid(&rpcTable, peer, m, m.Name)
+		return
+	}
+	home := l.node.home(m.Name)
+	if home == l.id {
+		l.rpc.Answer(peer.ID, m.Action, m.Name, m.CorrelationID, m.Data)
+		return
+	}
+	action, name, id, data := m.Action, bytes.Clone(m.Name), bytes.Clone(m.CorrelationID), bytes.Clone(m.Data)
+	l.on(home, func(h *Loop) { h.rpc.Answer(peer.ID, action, name, id, data) })
+}
+
+func (l *Loop) rpcError(peer bulk.Peer, m *protocol.Message, action protocol.Action) {
+	l.reply = protocol.Message{
+		Topic: protocol.TopicRPC, Action: action, OriginalAction: m.Action, IsError: true,
+		Name: m.Name, CorrelationID: m.CorrelationID,
+	}
+	l.Reply(peer.ID, &l.reply)
+}
+
+// closeRPC ends what a connection provided and called, wherever that is.
+func (l *Loop) closeRPC(id protocol.ConnID) {
+	l.rpc.Closed(id)
+	l.onOthers(func(h *Loop) { h.rpc.Closed(id) })
+}
+
+// onOthers runs f on every other loop.
+func (l *Loop) onOthers(f func(*Loop)) {
+	for i := range l.node.opts.Loops {
+		if i != l.id {
+			l.on(i, f)
+		}
+	}
+}
+
+// rpcObserver tells the home of a name who provides it.
+type rpcObserver struct{ l *Loop }
+
+func (o rpcObserver) Subscribed(peer protocol.ConnID, name []byte, _ bool) {
+	home := o.l.node.home(name)
+	if home == o.l.id {
+		o.l.rpc.Provide(peer, name)
+		return
+	}
+	name = bytes.Clone(name)
+	o.l.on(home, func(h *Loop) { h.rpc.Provide(peer, name) })
+}
+
+func (o rpcObserver) Unsubscribed(peer protocol.ConnID, name []byte, _ bool) {
+	home := o.l.node.home(name)
+	if home == o.l.id {
+		o.l.rpc.Unprovide(peer, name)
+		return
+	}
+	name = bytes.Clone(name)
+	o.l.on(home, func(h *Loop) { h.rpc.Unprovide(peer, name) })
+}
+
+// rpcOut carries out what the home of a name decides.
+type rpcOut struct{ clock }
+
+func (o rpcOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Broadcast) }
+
+func (o rpcOut) StartTimer(after time.Duration, kind uint8, key uint64) rpc.TimerID {
+	return rpc.TimerID(o.start(after, kind, key))
+}
+
+func (o rpcOut) StopTimer(id rpc.TimerID) { o.l.eng.StopTimer(timer.ID(id)) }
