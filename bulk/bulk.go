@@ -78,7 +78,8 @@ func (r *Runner) Subscribe(t *Topic, peer Peer, m *protocol.Message, obs Observe
 		return
 	}
 	denied := 0
-	for it := m.Names.Iter(); it.Next(); {
+	it := m.Names.Iter()
+	for it.Next() {
 		name := it.Name()
 		if !r.Allowed(t, peer, m, name) {
 			denied++
@@ -107,7 +108,8 @@ func (r *Runner) Unsubscribe(t *Topic, peer Peer, m *protocol.Message, obs Obser
 	if !r.sizeAllowed(t, peer, m) {
 		return
 	}
-	for it := m.Names.Iter(); it.Next(); {
+	it := m.Names.Iter()
+	for it.Next() {
 		if res := r.subs.Unsubscribe(peer.ID.Slot(), r.Key(t.Space, it.Name())); res.Changed {
 			obs.Unsubscribed(peer.ID, it.Name(), res.Edge)
 		}

@@ -22,7 +22,7 @@ var (
 )
 
 // VersionsMax is the largest number of versions in one decoded message. They are the only list
-// Decode has to allocate, at most 2 MiB; no client sends any.
+// Decode has to allocate, less than 3 MiB; no client sends any.
 const VersionsMax = 1 << 16
 
 // Decode resets m and decodes the first delimited message of b into it. It returns how many bytes

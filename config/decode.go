@@ -53,7 +53,7 @@ func (d *decoder) entries(n *node, v reflect.Value, path, variant string) {
 }
 
 // variant returns the type of section n and gives v the defaults of that type. It reports false if
-// the type is unknown, since nothing else of the section can be judged then.
+// the type is unknown and the keys depend on it, since nothing else of the section can be judged then.
 func (d *decoder) variant(n *node, v reflect.Value, path string) (string, bool) {
 	f, typed := typeField(v.Type())
 	if !typed {
@@ -74,9 +74,10 @@ func (d *decoder) variant(n *node, v reflect.Value, path string) (string, bool) 
 	case chosen == nil:
 		return current, true
 	case chosen.kind != kindString || !slices.Contains(f.oneof(), chosen.text):
-		d.broken[path] = true
 		d.wrong(chosen, join(path, "type"), f.expected()+meant(path, chosen.text, f.oneof()))
-		return "", false
+		uniform := !slices.ContainsFunc(fieldsOf(v.Type()), func(f field) bool { return f.Tag.Get("when") != "" })
+		d.broken[path] = !uniform
+		return current, uniform
 	}
 	v.SetZero()
 	setDefaults(v, chosen.text)
@@ -257,15 +258,15 @@ func (d *decoder) unknown(n *node, e entry, path string, fields []field) {
 	if d.report.full() {
 		return
 	}
-	where := path
-	if where == "" {
-		where = "the top level"
+	where := "in " + path
+	if path == "" {
+		where = "at the top level"
 	}
 	keys := make([]string, len(fields))
 	for i, f := range fields {
 		keys[i] = f.key
 	}
-	message := fmt.Sprintf("unknown key %s in %s%s", quote(e.key), where, misplaced(path, e.key, keys))
+	message := fmt.Sprintf("unknown key %s %s%s", quote(e.key), where, misplaced(path, e.key, keys))
 	d.report.add(n.src.problem(e.pos, join(path, e.key), message))
 }
 

@@ -64,16 +64,18 @@ func misplaced(path, key string, siblings []string) string {
 		}
 		switch {
 		case !isNested:
-			home = "the top level"
+			home = "at the top level"
 		case variant != "":
-			home += " (type " + strings.ReplaceAll(variant, " ", ", ") + ")"
+			home = "in " + home + " (type " + strings.ReplaceAll(variant, " ", ", ") + ")"
+		default:
+			home = "in " + home
 		}
 		homes = append(homes, home)
 	})
 	if len(homes) == 0 {
 		return ""
 	}
-	return "; it belongs in " + strings.Join(homes, " or ")
+	return "; it belongs " + strings.Join(homes, " or ")
 }
 
 // nearest returns the candidate most like text, empty if none is close.

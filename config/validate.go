@@ -185,7 +185,7 @@ func (k *checker) endpoints(endpoints []Endpoint) {
 }
 
 func (k *checker) webSocket(o *WebSocket, options string, urls map[string]string) {
-	if first := urls[o.URLPath]; first != "" {
+	if first := urls[o.URLPath]; first != "" && strings.HasPrefix(o.URLPath, "/") {
 		k.problem(options+"urlPath", fmt.Sprintf("%surlPath = %s is taken by %s", options, quote(o.URLPath), first))
 	}
 	urls[o.URLPath] = options + "urlPath"

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"unsafe"
 
-	"deepstream-fast/internal/invariant"
 	"deepstream-fast/protocol"
 )
 
@@ -106,27 +104,6 @@ func TestOptionsValidate(t *testing.T) {
 		if o.Validate() == nil {
 			t.Errorf("%+v is valid", o)
 		}
-	}
-}
-
-// TestBudgets keeps what a first subscriber and a name cost.
-func TestBudgets(t *testing.T) {
-	if size := unsafe.Sizeof(name{}); size > 48 {
-		t.Errorf("a name takes %d bytes", size)
-	}
-	h := New(Event, Options{}, &nullOut{})
-	for i := range 100 {
-		mustListen(t, h, protocol.ConnID(i), fmt.Sprintf("^p%d/.*", i))
-	}
-	nobody, somebody := []byte("q/1"), []byte("p7/1")
-	unmatched := testing.AllocsPerRun(100, func() { h.Subscribers(nobody, 0, true); h.Subscribers(nobody, 0, false) })
-	matched := testing.AllocsPerRun(100, func() { h.Subscribers(somebody, 0, true); h.Subscribers(somebody, 0, false) })
-	allowed := 1.0 // the text of the name
-	if invariant.Enabled {
-		allowed = 3 // and the arguments of assertions
-	}
-	if unmatched != 0 || matched > allowed {
-		t.Errorf("allocations: %v for a name nobody wants, %v for another", unmatched, matched)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // Limits of one pattern beside its length. They keep a hostile one from costing more than its
 // text: RE2 writes repetitions out, and a search visits every atom per character of the name.
 const (
-	sizeMax   = 2000 // atoms once every repetition is written out
+	sizeMax   = 1100 // atoms once every repetition is written out
 	repeatMax = 1000 // of one atom: the most RE2 takes
 	depthMax  = 100  // of groups
 )

@@ -123,10 +123,13 @@ func (a *arena) release(ref uint32, class uint8) {
 }
 
 // view returns the words of a block.
-func (a *arena) view(ref uint32, class uint8) []uint64 {
+func (a *arena) view(ref uint32, class uint8) []uint64 { return a.head(ref, classUnits[class]) }
+
+// head returns the first n words of a block.
+func (a *arena) head(ref, n uint32) []uint64 {
 	mem := (*a.dir.Load())[ref>>spanShift]
-	offset, end := ref%spanUnits, ref%spanUnits+classUnits[class]
-	return mem[offset:end:end]
+	offset := ref % spanUnits
+	return mem[offset : offset+n : offset+n]
 }
 
 // open prepares an empty span for class, at the head of its list.

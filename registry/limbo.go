@@ -118,7 +118,7 @@ func (t *Table) reclaimLocked() {
 	r := t.record(id)
 	t.ready = r.link
 	k := r.key.Load()
-	t.names.release(uint32(k>>32), keyClass(int(k>>8&(1<<24-1))))
+	t.names.release(uint32(k>>32), keyClass(keySize(k)))
 	r.gen.Add(1)
 	r.link, t.free = t.free, id
 }

@@ -32,7 +32,9 @@ func fill(t testing.TB, conns, names int, shared bool) *Loop {
 				i += c * names
 			}
 			buf = name20(buf, i)
-			mustSubscribe(t, l, uint32(c), buf)
+			if _, err := l.Subscribe(uint32(c), buf); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return l

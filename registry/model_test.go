@@ -171,15 +171,13 @@ func TestModel(t *testing.T) {
 }
 
 func FuzzRegistry(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 0, 31, 3, 0, 0})       // two subscribers leave, each its own way
+	f.Add([]byte{0, 0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 0, 31, 3, 0, 0})      // two subscribers leave, each its own way
 	f.Add([]byte{0, 1, 0, 1, 4, 1, 0, 1, 7, 0, 0, 0, 7, 1, 0, 0})       // a name dies, two loops tick
 	f.Add(bytes.Repeat([]byte{0, 0, 0, 1, 1, 0, 0, 2, 2, 0, 0, 3}, 20)) // duplicates
 	f.Fuzz(func(t *testing.T, prog []byte) {
 		if len(prog) > 4*400 {
 			return
 		}
-		for _, h := range hashes {
-			play(t, h.mask, 50, prog)
-		}
+		play(t, hashes[len(prog)/4%len(hashes)].mask, 50, prog)
 	})
 }

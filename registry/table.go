@@ -117,11 +117,10 @@ func (t *Table) Find(key []byte) (ref TopicRef, mask uint64, ok bool) {
 		return TopicRef{}, 0, false
 	}
 	hash := t.hash(key)
-	id := t.probe(t.shard(hash).index.Load(), hash, key)
-	if id == 0 {
+	id, r := t.probe(t.shard(hash).index.Load(), hash, key)
+	if r == nil {
 		return TopicRef{}, 0, false
 	}
-	r := t.record(id)
 	mask = r.mask.Load()
 	return TopicRef{id, r.gen.Load()}, mask, mask != 0
 }
@@ -167,9 +166,7 @@ func (t *Table) acquire(key []byte, bit uint64) (TopicRef, error) {
 	s := t.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := t.probe(s.index.Load(), hash, key)
-	if id != 0 {
-		r := t.record(id)
+	if id, r := t.probe(s.index.Load(), hash, key); r != nil {
 		invariant.Assert(r.mask.Load()&bit == 0, "registry: loop acquires topic %d twice", id)
 		r.mask.Or(bit)
 		return TopicRef{id, r.gen.Load()}, nil
@@ -221,15 +218,18 @@ func (t *Table) insertLocked(s *shard, hash, id uint32) {
 	s.live++
 }
 
-// probe returns the id of key in x, or 0.
-func (t *Table) probe(x *index, hash uint32, key []byte) uint32 {
+// probe returns the id and record of key in x, or nil.
+func (t *Table) probe(x *index, hash uint32, key []byte) (uint32, *record) {
 	for i := x.home(hash); ; i = x.next(i) {
 		w := x.slots[i].Load()
 		if w == 0 {
-			return 0
+			return 0, nil
 		}
-		if uint32(w>>32) == hash && w != tombstone && string(t.keyOf(t.record(uint32(w)))) == string(key) {
-			return uint32(w)
+		if uint32(w>>32) != hash || w == tombstone {
+			continue
+		}
+		if r := t.record(uint32(w)); string(t.keyOf(r)) == string(key) {
+			return uint32(w), r
 		}
 	}
 }
@@ -255,8 +255,11 @@ func (t *Table) at(ref TopicRef) *record {
 
 func (t *Table) keyOf(r *record) []byte {
 	k := r.key.Load()
-	size := int(k >> 8 & (1<<24 - 1))
-	return asBytes(t.names.view(uint32(k>>32), keyClass(size)), size)
+	size := keySize(k)
+	return asBytes(t.names.head(uint32(k>>32), uint32(size+7)/8), size)
 }
+
+// keySize returns the length of the key that record.key describes.
+func keySize(k uint64) int { return int(k >> 8 & (1<<24 - 1)) }
 
 func keyClass(size int) uint8 { return classOf(uint32(size+7) / 8) }

@@ -75,7 +75,8 @@ func (l *Loop) query(peer bulk.Peer, m *protocol.Message) {
 		return
 	}
 	allowed := make([][]byte, 0, m.Names.Len())
-	for it := m.Names.Iter(); it.Next(); {
+	it := m.Names.Iter()
+	for it.Next() {
 		if l.bulk.Allowed(&presenceTable, peer, m, it.Name()) {
 			allowed = append(allowed, it.Name())
 		}
@@ -127,10 +128,12 @@ func (l *Loop) presenceLogout(id protocol.ConnID, user string) {
 func cloneNames(names protocol.Names) protocol.Names {
 	list := make([][]byte, 0, names.Len())
 	var text []byte
-	for it := names.Iter(); it.Next(); {
+	it := names.Iter()
+	for it.Next() {
 		text = append(text, it.Name()...)
 	}
-	for it := names.Iter(); it.Next(); {
+	it := names.Iter()
+	for it.Next() {
 		n := len(it.Name())
 		list = append(list, text[:n:n])
 		text = text[n:]

@@ -262,6 +262,11 @@ func (f *Fleet) inFlight() int {
 // due returns how many messages may be published now: sent of this run have been, elapsed into it.
 func (f *Fleet) due(l Load, sent int, elapsed time.Duration) int {
 	n := l.Window - f.inFlight()
+	// Half a window at a time. Refilling at every delivery would let the driver's own pace decide how
+	// many frames the server finds in one turn, and with that how expensive a delivery looks.
+	if n < (l.Window+1)/2 && l.Every == 0 {
+		return 0
+	}
 	if l.Messages > 0 {
 		n = min(n, l.Messages-sent)
 	}

@@ -43,15 +43,16 @@ func (b *Budget) release(n int) {
 	}
 }
 
-// Buffers over pooledBytesMin come from pools, one for each power of two up to pooledBytesMax, which
-// is the usual maximum of a message: allocating (and zeroing) those would dominate reading them. A
-// bigger one is rare and left to the garbage collector, so that no pool keeps a giant.
+// Buffers over pooledBytesMin come from pools, one for each power of two up to pooledBytesMax:
+// allocating (and zeroing) them would dominate reading such a message, see BenchmarkAssemble. The
+// smallest pool is the one for a whole read of 64 KiB, the largest for the usual maximum of a message.
+// A bigger one is rare and left to the garbage collector, so that no pool keeps a giant.
 const (
-	pooledBytesMin = 64 << 10
+	pooledBytesMin = 32 << 10
 	pooledBytesMax = 1 << 20
 )
 
-var pools [4]bytebufferpool.Pool // 128, 256, 512, 1024 KiB
+var pools [5]bytebufferpool.Pool // 64, 128, 256, 512, 1024 KiB
 
 // poolOf returns the pool of buffers with room for n bytes and their exact size, or nil and n.
 func poolOf(n int) (*bytebufferpool.Pool, int) {

@@ -297,7 +297,7 @@ func TestReaderMemoryFollowsTheBytes(t *testing.T) {
 
 // Many tiny fragments must neither copy in quadratic time nor hold more than the limit.
 func TestReaderTinyFragments(t *testing.T) {
-	lim := Limits{MessageBytesMax: 50_000}
+	lim := Limits{MessageBytesMax: 64 << 10}
 	in := stream(clientFrame{op: Binary, more: true, payload: []byte("a")})
 	next := stream(clientFrame{op: Continuation, more: true, payload: []byte("a")})
 	var r Reader
@@ -318,8 +318,8 @@ func TestReaderTinyFragments(t *testing.T) {
 
 func TestPoolOf(t *testing.T) {
 	for _, tt := range []struct{ n, size, class int }{
-		{0, 0, -1}, {pooledBytesMin, pooledBytesMin, -1}, {pooledBytesMin + 1, 128 << 10, 0}, {128 << 10, 128 << 10, 0},
-		{128<<10 + 1, 256 << 10, 1}, {512<<10 + 1, pooledBytesMax, 3}, {pooledBytesMax, pooledBytesMax, 3}, {pooledBytesMax + 1, pooledBytesMax + 1, -1},
+		{0, 0, -1}, {pooledBytesMin, pooledBytesMin, -1}, {pooledBytesMin + 1, 64 << 10, 0}, {64 << 10, 64 << 10, 0},
+		{64<<10 + 1, 128 << 10, 1}, {512<<10 + 1, pooledBytesMax, 4}, {pooledBytesMax, pooledBytesMax, 4}, {pooledBytesMax + 1, pooledBytesMax + 1, -1},
 	} {
 		pool, size := poolOf(tt.n)
 		if size != tt.size || (pool == nil) != (tt.class < 0) || pool != nil && pool != &pools[tt.class] {

@@ -6,7 +6,7 @@ import WebSocket from 'ws'
 import { getMessage } from '@deepstream/protobuf/dist/src/message-builder.js'
 import { parse } from '@deepstream/protobuf/dist/src/message-parser.js'
 import types from '@deepstream/protobuf/dist/types/all.js'
-import { DEADLINE, within } from './wait.mjs'
+import { DEADLINE, never, within } from './wait.mjs'
 
 export const {
   TOPIC, PARSER_ACTION, CONNECTION_ACTION, AUTH_ACTION, EVENT_ACTION, RPC_ACTION, PRESENCE_ACTION, RECORD_ACTION
@@ -117,16 +117,31 @@ export class Raw {
     for (const message of expected) assert.deepEqual(await this.next(), message)
   }
 
-  /** Sends the request and checks all its replies: nothing may stand between them and the answer to a PING. */
+  /** Sends a message and checks the replies to come. */
+  async ask (message, ...replies) {
+    this.send(message)
+    await this.expect(...replies)
+  }
+
+  /**
+   * Sends a message that concerns this connection alone and checks all its replies: nothing may stand between them and
+   * the answer to a PING. Where other connections take part, replies may come after that answer; there, use ask and quiet.
+   */
   async request (message, ...replies) {
     this.send(message, PING)
     await this.expect(...replies, PONG)
   }
 
-  /** Shows that everything sent so far was handled and that nothing unread was sent to this socket. */
+  /** Shows that this connection is open, its input handled so far, and nothing unread on it. */
   async settled () {
     this.send(PING)
     await this.expect(PONG)
+  }
+
+  /** Shows that nothing more is said to this connection, not even by others after a while. */
+  async quiet () {
+    await never('a further message', () => this.unread > 0)
+    await this.settled()
   }
 
   /** The close code the server sent. */

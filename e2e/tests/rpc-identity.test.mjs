@@ -19,7 +19,7 @@ test('the provider is told who asked', async () => {
 
 test('a forged identity is replaced by the true one', async () => {
   const worker = await server.raw('P3', 'worker')
-  await worker.request(rpc('PROVIDE', { names: ['pay'] }), rpc('PROVIDE', { isAck: true }))
+  await worker.ask(rpc('PROVIDE', { names: ['pay'] }), rpc('PROVIDE', { isAck: true }))
   const caller = await server.raw('P3', 'mallory')
   caller.send(rpc('REQUEST', { name: 'pay', correlationId: 'c', requestorName: 'alice', requestorData: { admin: true } }))
   const { correlationId, ...request } = await worker.next()

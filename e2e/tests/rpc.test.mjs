@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serve, settled } from '../lib/server.mjs'
 import { rpc, RPC_ACTION } from '../lib/raw.mjs'
-import { eventually, never, within } from '../lib/wait.mjs'
+import { eventually, within } from '../lib/wait.mjs'
 
-const ACK_TIMEOUT = 250
-const RESPONSE_TIMEOUT = 1_500
+const ACK_TIMEOUT = 1_000
+const RESPONSE_TIMEOUT = 3_000
 const server = await serve({ rpc: { ackTimeout: ACK_TIMEOUT, responseTimeout: RESPONSE_TIMEOUT } })
 
 const ack = (action, correlationId) => rpc(action, { isAck: true, ...(correlationId && { correlationId }) })
@@ -22,7 +22,7 @@ async function provider (name, callback) {
 /** A raw connection that provides `name`. */
 async function rawProvider (name) {
   const raw = await server.raw()
-  await raw.request(rpc('PROVIDE', { names: [name], correlationId: '0' }), ack('PROVIDE', '0'))
+  await raw.ask(rpc('PROVIDE', { names: [name], correlationId: '0' }), ack('PROVIDE', '0'))
   return raw
 }
 
@@ -127,7 +127,7 @@ test('a provider that vanishes after accepting ends the call at once', async () 
   gone.destroy()
   await caller.expect(rpc('RESPONSE_TIMEOUT', { name: 'started', correlationId: 'c' }))
   assert.ok(Date.now() - since < RESPONSE_TIMEOUT / 2, 'without waiting for the timer')
-  await never('a second try: the work may have been done', () => heir.unread > 0)
+  await heir.quiet() // no second try: the work may have been done
 })
 
 test('a call carries exactly its name, its id and its data, in every direction', async () => {
@@ -143,7 +143,7 @@ test('a call carries exactly its name, its id and its data, in every direction',
     rpc('ACCEPT', { name: 'exact', correlationId: 'mine' }),
     rpc('RESPONSE', { name: 'exact', correlationId: 'mine', data: '[ 2 ]' })
   )
-  await caller.settled()
+  await caller.quiet()
 })
 
 test('an answer without data and an error keep their fields', async () => {
@@ -176,7 +176,7 @@ test('two callers may use the same correlation id', async () => {
   }
   for (const [i, caller] of callers.entries()) {
     await caller.expect(rpc('RESPONSE', { name: 'shared', correlationId: 'same', data: `"to ${i}"` }))
-    await caller.settled()
+    await caller.quiet()
   }
 })
 
@@ -187,7 +187,7 @@ for (const action of ['ACCEPT', 'REJECT', 'RESPONSE', 'REQUEST_ERROR']) {
     caller.send(rpc('REQUEST', { name: 'guarded', correlationId: 'guess' }))
     const { correlationId } = await worker.next()
     for (const id of [correlationId, 'guess']) {
-      await stranger.request(rpc(action, { name: 'guarded', correlationId: id }), rpc('INVALID_RPC_CORRELATION_ID', {
+      await stranger.ask(rpc(action, { name: 'guarded', correlationId: id }), rpc('INVALID_RPC_CORRELATION_ID', {
         name: 'guarded', correlationId: id, originalAction: RPC_ACTION[action], isError: true
       }))
     }
@@ -202,12 +202,12 @@ test('an answer to a finished call is refused', async () => {
   caller.send(rpc('REQUEST', { name: 'late', correlationId: 'c' }))
   const { correlationId } = await worker.next()
   const answer = rpc('RESPONSE', { name: 'late', correlationId })
-  await worker.request(answer)
-  await worker.request(answer, rpc('INVALID_RPC_CORRELATION_ID', {
+  await worker.ask(answer)
+  await worker.ask(answer, rpc('INVALID_RPC_CORRELATION_ID', {
     name: 'late', correlationId, originalAction: RPC_ACTION.RESPONSE, isError: true
   }))
   await caller.expect(rpc('RESPONSE', { name: 'late', correlationId: 'c' }))
-  await caller.settled()
+  await caller.quiet()
 })
 
 test('a second ACCEPT is reported to the provider and not to the caller', async () => {
@@ -216,8 +216,8 @@ test('a second ACCEPT is reported to the provider and not to the caller', async 
   caller.send(rpc('REQUEST', { name: 'eager', correlationId: 'c' }))
   const { correlationId } = await worker.next()
   const accept = rpc('ACCEPT', { name: 'eager', correlationId })
-  await worker.request(accept)
-  await worker.request(accept, rpc('MULTIPLE_ACCEPT', { name: 'eager', correlationId }))
+  await worker.ask(accept)
+  await worker.ask(accept, rpc('MULTIPLE_ACCEPT', { name: 'eager', correlationId }))
   worker.send(rpc('RESPONSE', { name: 'eager', correlationId }))
   await caller.expect(rpc('ACCEPT', { name: 'eager', correlationId: 'c' }), rpc('RESPONSE', { name: 'eager', correlationId: 'c' }))
 })
@@ -229,8 +229,8 @@ test('after ACCEPT and REJECT the next provider starts afresh', async () => {
   const [first, second, id] = await asked(one, two)
   first.send(rpc('ACCEPT', { name: 'moody', correlationId: id }), rpc('REJECT', { name: 'moody', correlationId: id }))
   const { correlationId } = await second.next()
-  await second.request(rpc('ACCEPT', { name: 'moody', correlationId }))
-  await second.request(rpc('RESPONSE', { name: 'moody', correlationId, data: '1' }))
+  await second.ask(rpc('ACCEPT', { name: 'moody', correlationId }))
+  await second.ask(rpc('RESPONSE', { name: 'moody', correlationId, data: '1' }))
   await caller.expect(rpc('ACCEPT', { name: 'moody', correlationId: 'c' }), rpc('ACCEPT', { name: 'moody', correlationId: 'c' }),
     rpc('RESPONSE', { name: 'moody', correlationId: 'c', data: '1' }))
 })
@@ -250,18 +250,18 @@ test('a caller that vanishes does not disturb its provider', async () => {
 test('a request without correlation id is not routed', async () => {
   const worker = await rawProvider('anonymous')
   const caller = await server.raw()
-  await caller.request(rpc('REQUEST', { name: 'anonymous' }),
+  await caller.ask(rpc('REQUEST', { name: 'anonymous' }),
     rpc('INVALID_RPC_CORRELATION_ID', { name: 'anonymous', originalAction: RPC_ACTION.REQUEST, isError: true }))
-  await worker.settled()
+  await worker.quiet()
 })
 
 test('a request whose data is no JSON is not routed', async () => {
   const worker = await rawProvider('strict')
   const caller = await server.raw()
-  await caller.request(rpc('REQUEST', { name: 'strict', correlationId: 'c', data: '{' }), rpc('MESSAGE_PERMISSION_ERROR', {
+  await caller.ask(rpc('REQUEST', { name: 'strict', correlationId: 'c', data: '{' }), rpc('MESSAGE_PERMISSION_ERROR', {
     name: 'strict', correlationId: 'c', originalAction: RPC_ACTION.REQUEST, isError: true
   }))
-  await worker.settled()
+  await worker.quiet()
 })
 
 for (const action of ['RESPONSE', 'REQUEST_ERROR']) {
@@ -270,10 +270,10 @@ for (const action of ['RESPONSE', 'REQUEST_ERROR']) {
     const caller = await server.raw()
     caller.send(rpc('REQUEST', { name: 'sloppy', correlationId: 'c' }))
     const { correlationId } = await worker.next()
-    await worker.request(rpc(action, { name: 'sloppy', correlationId, data: '' }), rpc('INVALID_MESSAGE_DATA', {
+    await worker.ask(rpc(action, { name: 'sloppy', correlationId, data: '' }), rpc('INVALID_MESSAGE_DATA', {
       name: 'sloppy', correlationId, originalAction: RPC_ACTION[action], isError: true
     }))
-    await worker.request(rpc(action, { name: 'sloppy', correlationId, data: '1' }))
+    await worker.ask(rpc(action, { name: 'sloppy', correlationId, data: '1' }))
     await caller.expect(rpc(action, { name: 'sloppy', correlationId: 'c', data: '1' }))
   })
 }
@@ -281,11 +281,11 @@ for (const action of ['RESPONSE', 'REQUEST_ERROR']) {
 test('providing twice is reported, unproviding the unprovided is not', async () => {
   const raw = await server.raw()
   const repeated = rpc('MULTIPLE_PROVIDERS', { name: 'p', originalAction: RPC_ACTION.PROVIDE })
-  await raw.request(rpc('PROVIDE', { names: ['p', 'p', 'q'], correlationId: '1' }), repeated, ack('PROVIDE', '1'))
-  await raw.request(rpc('PROVIDE', { names: ['p'] }), repeated, ack('PROVIDE'))
-  await raw.request(rpc('PROVIDE', { correlationId: '2' }), ack('PROVIDE', '2'))
-  await raw.request(rpc('UNPROVIDE', { names: ['p', 'never'], correlationId: '2' }), ack('UNPROVIDE', '2'))
-  await raw.request(rpc('REQUEST', { name: 'p', correlationId: 'c' }), rpc('NO_RPC_PROVIDER', { name: 'p', correlationId: 'c' }))
+  await raw.ask(rpc('PROVIDE', { names: ['p', 'p', 'q'], correlationId: '1' }), repeated, ack('PROVIDE', '1'))
+  await raw.ask(rpc('PROVIDE', { names: ['p'] }), repeated, ack('PROVIDE'))
+  await raw.ask(rpc('PROVIDE', { correlationId: '2' }), ack('PROVIDE', '2'))
+  await raw.ask(rpc('UNPROVIDE', { names: ['p', 'never'], correlationId: '2' }), ack('UNPROVIDE', '2'))
+  await raw.ask(rpc('REQUEST', { name: 'p', correlationId: 'c' }), rpc('NO_RPC_PROVIDER', { name: 'p', correlationId: 'c' }))
 })
 
 test('a running call survives the unprovide of its provider', async () => {
@@ -293,7 +293,7 @@ test('a running call survives the unprovide of its provider', async () => {
   const caller = await server.raw()
   caller.send(rpc('REQUEST', { name: 'retiring', correlationId: 'c' }))
   const { correlationId } = await worker.next()
-  await worker.request(rpc('UNPROVIDE', { names: ['retiring'], correlationId: '1' }), ack('UNPROVIDE', '1'))
-  await worker.request(rpc('RESPONSE', { name: 'retiring', correlationId, data: '1' }))
+  await worker.ask(rpc('UNPROVIDE', { names: ['retiring'], correlationId: '1' }), ack('UNPROVIDE', '1'))
+  await worker.ask(rpc('RESPONSE', { name: 'retiring', correlationId, data: '1' }))
   await caller.expect(rpc('RESPONSE', { name: 'retiring', correlationId: 'c', data: '1' }))
 })

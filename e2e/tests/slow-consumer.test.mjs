@@ -27,7 +27,7 @@ test('who never reads is cut off while others are served', async () => {
   for (const raw of [slow, reader]) {
     await raw.request(event('SUBSCRIBE', { names: ['flood'] }), event('SUBSCRIBE', { isAck: true }))
   }
-  await watcher.request(presence('SUBSCRIBE', { names: ['slow'] }), presence('SUBSCRIBE', { isAck: true }))
+  await watcher.ask(presence('SUBSCRIBE', { names: ['slow'] }), presence('SUBSCRIBE', { isAck: true }))
   slow.pause()
   const sent = await flood(sender, reader, () => watcher.unread > 0)
   await watcher.expect(presence('PRESENCE_LEAVE', { name: 'slow' }))

@@ -48,9 +48,10 @@ for (const [version, create] of Object.entries(versions)) {
     watcher.presence.subscribe(`guest/${version}`, (user, online) => seen.push([user, online]))
     await settled(watcher)
     const guest = await login(`guest/${version}`)
+    await eventually('join', () => seen.length === 1)
     assert.ok((await within('list', watcher.presence.getAll())).includes(`guest/${version}`))
     guest.close()
-    await eventually('join and leave', () => seen.length === 2)
+    await eventually('leave', () => seen.length === 2)
     assert.deepEqual(seen, [[`guest/${version}`, true], [`guest/${version}`, false]])
   })
 
@@ -65,8 +66,7 @@ for (const [version, create] of Object.entries(versions)) {
     await settled(provider)
     const callback = () => {}
     subscriber.event.subscribe(`${version}/1`, callback)
-    await settled(subscriber)
-    await settled(provider)
+    await eventually('start', () => calls.length === 1)
     subscriber.event.unsubscribe(`${version}/1`, callback)
     await eventually('stop', () => calls.length === 2)
     assert.deepEqual(calls, [`start ${version}/1`, `stop ${version}/1`])
