@@ -1,19 +1,25 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"deepstream-fast/bench/load"
+	"deepstream-fast/protocol"
 )
 
 const (
-	idleConns     = 10_000
-	subConns      = 1_000
-	subsPerConn   = 1_000
-	dialTimeout   = 10 * time.Second
-	provokeLogins = 2_000
+	idleConns    = 10_000
+	subConns     = 1_000
+	subsPerConn  = 1_000
+	dialTimeout  = 10 * time.Second
+	garbagePosts = 1_500
+	garbageBytes = 900 << 10 // per post: below the default limit of a body
 )
 
 // BenchmarkIdleConnections reports what one logged-in connection that says nothing adds to the
@@ -54,6 +60,9 @@ func subscriptions(b *testing.B, rig *Rig, distinct bool) {
 		}
 	}
 	after := rss(b, p)
+	for i, c := range conns {
+		mustKnow(b, c, names20(i, distinct)[subsPerConn-1])
+	}
 	b.ReportMetric(float64(after-before)/(subConns*subsPerConn), "RSS-bytes/sub")
 	if gc, ok := provokeCollection(b, p); ok {
 		b.ReportMetric(float64(gc.CPU.Microseconds())/1e3, "gc-cpu-ms")
@@ -73,17 +82,30 @@ func names20(i int, distinct bool) []string {
 	return names
 }
 
-// provokeCollection makes garbage by logging in and out until the server has collected once more.
-// A server that makes too little garbage for that reports nothing.
+// mustKnow fails unless c is subscribed to name: only then does the server refuse a second time.
+func mustKnow(b *testing.B, c *load.Conn, name string) {
+	b.Helper()
+	refusal := fmt.Sprintf("action %d", protocol.EventMultipleSubscriptions)
+	if err := c.Subscribe(name); err == nil || !strings.HasSuffix(err.Error(), refusal) {
+		b.Fatalf("subscribing to %s again: %v, want %s", name, err, refusal)
+	}
+}
+
+// provokeCollection posts large bodies, garbage as soon as they are answered, until the server has
+// collected once more. It reports nothing about a server that gets along without.
 func provokeCollection(b *testing.B, p *Process) (Collection, bool) {
 	b.Helper()
+	client := &http.Client{Timeout: dialTimeout}
+	defer client.CloseIdleConnections()
+	body := bytes.Repeat([]byte{' '}, garbageBytes)
 	before, _ := lastCollection(p.Stderr())
-	for range provokeLogins {
-		c, err := load.Dial(p.Addr, 0, dialTimeout)
+	for range garbagePosts {
+		answer, err := client.Post("http://"+p.Addr+"/api", "application/json", bytes.NewReader(body))
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.Close()
+		_, _ = io.Copy(io.Discard, answer.Body) // a refusal is as good as an answer
+		_ = answer.Body.Close()
 		if gc, ok := lastCollection(p.Stderr()); ok && gc.Number > before.Number {
 			return gc, true
 		}

@@ -34,7 +34,7 @@ type hubs struct {
 	opened   int
 	closed   int
 	released int
-	class    Class
+	class    Class // set before the start
 }
 
 func (h *hub) Open(c *Conn, _ *ws.Handshake) {
@@ -102,7 +102,12 @@ func (h *hub) TurnEnd() bool             { return false }
 
 func startHub(t *testing.T, change func(*Options)) (*Engine, *hubs) {
 	t.Helper()
-	hs := &hubs{byLoop: map[int]*hub{}}
+	return startHubOf(t, Broadcast, change)
+}
+
+func startHubOf(t *testing.T, class Class, change func(*Options)) (*Engine, *hubs) {
+	t.Helper()
+	hs := &hubs{byLoop: map[int]*hub{}, class: class}
 	o := Options{
 		Host: "127.0.0.1", Loops: 2, CloseTimeout: 200 * time.Millisecond,
 		Upgrade: func(h *ws.Head) int {
@@ -304,8 +309,7 @@ func TestLargeFramesArriveWhole(t *testing.T) {
 
 // A stalled subscriber is cut off at its budget while a good one gets everything.
 func TestSlowConsumerIsCutOffAlone(t *testing.T) {
-	e, hs := startHub(t, func(o *Options) { o.OutboundBytesMax = 256 << 10 })
-	hs.class = Broadcast
+	e, _ := startHub(t, func(o *Options) { o.OutboundBytesMax = 256 << 10 })
 	stalled, good, publisher := dialWS(t, e), dialWS(t, e), dialWS(t, e)
 	_ = stalled.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	payload := strings.Repeat("y", 4000)
@@ -328,10 +332,9 @@ func TestSlowConsumerIsCutOffAlone(t *testing.T) {
 func TestDroppingPoliciesLoseWholeFramesOnly(t *testing.T) {
 	for policy, newest := range map[SlowPolicy]bool{SlowDropNew: false, SlowDropOldest: true} {
 		t.Run(fmt.Sprint("newest=", newest), func(t *testing.T) {
-			e, hs := startHub(t, func(o *Options) { o.OutboundBytesMax, o.SlowPolicy = 128<<10, policy })
-			hs.class = Droppable
+			e, _ := startHubOf(t, Droppable, func(o *Options) { o.OutboundBytesMax, o.SlowPolicy = 128<<10, policy })
 			slow, publisher := dialWS(t, e), dialWS(t, e)
-			_ = slow.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+			_ = slow.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
 			pad := strings.Repeat("z", 2000)
 			last := 0
 			for ; e.Stats().DroppedFrames < 200; last++ {
@@ -369,8 +372,7 @@ func TestDroppingPoliciesLoseWholeFramesOnly(t *testing.T) {
 }
 
 func TestBlockedForTooLong(t *testing.T) {
-	e, hs := startHub(t, func(o *Options) { o.OutboundBytesMax, o.SlowTimeout = 64<<20, 100*time.Millisecond })
-	hs.class = Broadcast
+	e, _ := startHub(t, func(o *Options) { o.OutboundBytesMax, o.SlowTimeout = 64<<20, 100*time.Millisecond })
 	stalled := dialWS(t, e)
 	_ = stalled.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	stalled.sendText(ws.Binary, "big:30000000")

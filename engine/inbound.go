@@ -86,7 +86,7 @@ func (l *Loop) endRead() {
 
 // readFrames hands every complete message in b to the handler, in order.
 func (l *Loop) readFrames(c *Conn, b []byte) {
-	for len(b) > 0 && c.state == stateOpen {
+	for c.state == stateOpen {
 		limits := &l.limits
 		if c.trusted {
 			limits = &l.trusted
@@ -102,7 +102,7 @@ func (l *Loop) readFrames(c *Conn, b []byte) {
 			if c.since == 0 && c.reader.Partial() {
 				c.since = l.now
 			}
-			continue
+			return
 		case ws.Binary, ws.Text:
 			c.since = 0
 			l.stats.messagesIn.Add(1)

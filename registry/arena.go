@@ -52,10 +52,10 @@ type arena struct {
 	limit   int                // spansMax; tests run out sooner
 }
 
-// span is the bookkeeping of one span; index fields are plus one.
+// span is the bookkeeping of one span.
 type span struct {
-	next, prev uint32
-	head       uint16 // list of released blocks, through their first word
+	next, prev uint32 // in a list of spans, indexes plus one
+	head       uint16 // list of released blocks, through their first word; indexes plus one
 	bump       uint16 // blocks ever used
 	used       uint16
 	class      uint8

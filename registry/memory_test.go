@@ -40,7 +40,7 @@ func fill(t testing.TB, conns, names int, shared bool) *Loop {
 	return l
 }
 
-// A thousand connections with a thousand subscriptions each. The margins are over the measured 100
+// A thousand connections with a thousand subscriptions each. The margins are over the measured 93
 // and 17 bytes: the fill of hash segments depends on how many names there are.
 func TestMemoryBudget(t *testing.T) {
 	for _, c := range []struct {

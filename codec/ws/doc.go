@@ -21,7 +21,8 @@
 //     (except that a Budget may be exhausted sooner by one connection than by another).
 //   - A size over its limit is refused from the frame header, before any of that payload is kept.
 //   - Memory follows the bytes that arrived, never the length a peer declared: at most twice the
-//     bytes of the message so far plus 1 KiB, each byte of it reserved in the Budget.
+//     bytes of the message so far plus 1 KiB, all of it reserved in the Budget. (While a buffer is
+//     being moved to a bigger one, both are.)
 //   - A Reader with nothing partial is one nil pointer.
 //   - No payload outlives the next call of Next or Release on its Reader, nor the caller's b.
 //
