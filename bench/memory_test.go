@@ -101,8 +101,9 @@ func provokeCollection(b *testing.B, p *Process) (Collection, bool) {
 	before, _ := lastCollection(p.Stderr())
 	for range garbagePosts {
 		answer, err := client.Post("http://"+p.Addr+"/api", "application/json", bytes.NewReader(body))
-		if err != nil {
-			b.Fatal(err)
+		if err != nil { // a server may also hang up on what it refuses; then there is no garbage to make
+			b.Logf("no collection provoked: %v", err)
+			return Collection{}, false
 		}
 		_, _ = io.Copy(io.Discard, answer.Body) // a refusal is as good as an answer
 		_ = answer.Body.Close()

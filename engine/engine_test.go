@@ -98,7 +98,7 @@ func (h *hub) Release(c *Conn, _ int) bool {
 
 func (h *hub) Mail(m *Mail)              { h.deliver(m.Frame) }
 func (h *hub) Fired(_ uint8, key uint64) { h.fired = append(h.fired, key) }
-func (h *hub) TurnEnd() bool             { return false }
+func (h *hub) TurnEnd(bool) bool         { return false }
 
 func startHub(t *testing.T, change func(*Options)) (*Engine, *hubs) {
 	t.Helper()

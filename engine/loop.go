@@ -135,13 +135,14 @@ func (l *Loop) run(context.Context) error {
 // everything that came of it. It reports whether work is left over.
 func (l *Loop) turn() (more bool) {
 	l.inTurn = true
-	more = l.drainMail()
+	left := l.drainMail()
+	more = left
 	l.advanceTimers()
 	l.pumpBlocked()
 	more = l.drainStep() || more
 	more = l.reap() || more
 	l.settle(false)
-	more = l.handler.TurnEnd() || more
+	more = l.handler.TurnEnd(!left) || more
 	l.inTurn = false
 	return more || l.posting || len(l.dirty) > 0 && !l.waiting.Load() || len(l.dead) > 0 && l.reapable()
 }

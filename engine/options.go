@@ -99,7 +99,8 @@ type Handler interface {
 	// Fired is called when a timer of the loop's wheel expires, unless its kind is TimerConn.
 	Fired(kind uint8, key uint64)
 	// TurnEnd is called at the end of every turn and reports whether another one should follow.
-	TurnEnd() (more bool)
+	// drained tells that all mail which was there when the turn began has been handled.
+	TurnEnd(drained bool) (more bool)
 }
 
 // Mail is one item of work for another loop. Kind and all but Droppable mean whatever the Handler

@@ -163,10 +163,12 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 }
 
 // TurnEnd implements engine.Handler.
-func (l *Loop) TurnEnd() (more bool) {
+func (l *Loop) TurnEnd(drained bool) (more bool) {
 	more = l.scanStep()
 	more = l.removalStep() || more
-	l.subs.Quiesce()
+	if drained { // mail left over may carry the id of a name that is gone
+		l.subs.Quiesce()
+	}
 	return more
 }
 

@@ -132,7 +132,7 @@ func cloneNames(names protocol.Names) protocol.Names {
 	for it.Next() {
 		text = append(text, it.Name()...)
 	}
-	it := names.Iter()
+	it = names.Iter()
 	for it.Next() {
 		n := len(it.Name())
 		list = append(list, text[:n:n])
