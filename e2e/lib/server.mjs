@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -125,7 +126,6 @@ export class Server {
   async finish () {
     const alive = this.running
     const code = alive ? await this.end('SIGTERM') : undefined
-    await rm(this.#folder, { recursive: true, force: true })
     assert.ok(alive, `the server died:\n${this.log}`)
     assert.equal(code, 0, `exit code after SIGTERM:\n${this.log}`)
     assert.doesNotMatch(this.log, TROUBLE)
@@ -138,6 +138,7 @@ export const settled = client => within('settling', client.presence.getAll([]))
 /** Starts the server of a test file; `config` is its conf.toml as an object. */
 export async function serve (config = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'deepstream-fast-e2e-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'conf.toml'), toml({ logger: { type: 'json' }, ...config }))
   const server = new Server(folder, await freePort())
   afterEach(() => server.release())
