@@ -24,6 +24,7 @@ const (
 // Conn is one connection. Everything here is owned by its loop; other goroutines name it by ID.
 type Conn struct {
 	gc   gnet.Conn // nil from OnClose on
+	fd   int       // of gc; somebody else's once gc is nil
 	loop *Loop
 	head []byte   // request head received so far, stateHead only
 	out  *backlog // nil while the peer keeps up

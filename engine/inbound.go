@@ -17,7 +17,7 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	if c == nil {
 		return gnet.Close
 	}
-	c.gc, c.loop, c.state, c.seen = gc, l, stateHead, l.now
+	c.gc, c.fd, c.loop, c.state, c.seen = gc, gc.Fd(), l, stateHead, l.now
 	gc.SetContext(c)
 	l.stats.opened.Add(1)
 	l.rearm(c, l.opts.HeadTimeout)
@@ -37,7 +37,7 @@ func (l *Loop) closedSocket(c *Conn) {
 	if c.state != stateClosing { // startClosing has listed it already
 		l.dead = append(l.dead, c.slot)
 	}
-	c.gc, c.state, c.head = nil, stateClosed, nil
+	c.gc, c.fd, c.state, c.head = nil, -1, stateClosed, nil
 	c.reader.Release()
 	l.stats.closed.Add(1)
 	if !l.inTurn {
@@ -64,14 +64,21 @@ func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// endRead settles at once when the loop has been idle, and leaves it to a turn otherwise. A turn
-// costs a wake-up of microseconds, which a lone message would pay for nothing; under load it is
-// what gathers deliveries of many messages into one write.
+// endRead settles at once when sockets become readable one by one, and leaves it to a turn
+// otherwise. A turn costs a wake-up of a microsecond or two, which a lone message would pay for
+// nothing; under load it is what gathers the deliveries of many reads into one write. gnet does not
+// tell how many sockets are ready, so the last turn stands for the next, and two reads in close
+// succession for two sockets that were ready together.
 func (l *Loop) endRead() {
 	if len(l.dirty) == 0 && !l.posting {
 		return
 	}
-	if l.overfull() || l.now-l.settled > quietGap && !l.scheduled.Load() && len(l.dead) == 0 && l.opts.FlushInterval == 0 {
+	quiet := l.now-l.settled > quietGap
+	l.reads++
+	if !quiet {
+		l.reads++
+	}
+	if l.overfull() || quiet && l.lone && !l.scheduled.Load() && len(l.dead) == 0 && l.opts.FlushInterval == 0 {
 		l.inTurn = true
 		l.settle(true)
 		l.inTurn = false

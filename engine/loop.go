@@ -31,6 +31,8 @@ type Loop struct {
 	wheel      *timer.Wheel
 	now        time.Duration // since the engine's start; read once per turn and per read
 	settled    time.Duration // when the last turn's output was written
+	reads      int           // reads with output since then
+	lone       bool          // there was at most one before
 	nodes      []node
 	frames     []outFrame
 	frameBytes int
@@ -159,6 +161,7 @@ func (l *Loop) settle(now bool) {
 		l.waiting.Store(false)
 	}
 	l.settled = l.now
+	l.lone, l.reads = l.reads <= 1, 0
 }
 
 // mayWait reports whether all that is pending may wait for FlushInterval: it is broadcasts only and

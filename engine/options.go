@@ -35,7 +35,7 @@ const (
 	drainPerTurn     = 1000      // connections told to go away in one turn
 	tickDuration     = 64 * time.Millisecond
 	blockedTick      = 5 * time.Millisecond
-	quietGap         = 50 * time.Microsecond // see Loop.settle
+	quietGap         = 4 * time.Microsecond  // see Loop.endRead
 	turnWarnDuration = 20 * time.Millisecond // a longer turn is counted
 )
 

@@ -169,12 +169,17 @@ func (l *Loop) write(c *Conn, b []byte) bool {
 		invariant.Assert(c.gc.OutboundBuffered() == 0, "engine: write to %s with %d bytes outstanding (I3)", c.ID(), c.gc.OutboundBuffered())
 		invariant.Assert(len(b) <= corkBytes, "engine: a write of %d bytes (I4)", len(b))
 	}
-	_, _ = c.gc.Write(b) // a failure has already closed the connection
+	l.stats.bytesOut.Add(uint64(len(b)))
+	l.stats.writes.Add(1)
+	n := send(c.fd, b)
+	if n == len(b) {
+		return true
+	}
+	// gnet keeps the rest and waits until the socket is writable, or closes it.
+	_, _ = c.gc.Write(b[n:])
 	if c.state == stateClosed {
 		return false
 	}
-	l.stats.bytesOut.Add(uint64(len(b)))
-	l.stats.writes.Add(1)
 	if c.gc.OutboundBuffered() == 0 {
 		return true
 	}
