@@ -34,14 +34,13 @@ type Conn struct {
 	seen   time.Duration // loop time of the last bytes received
 	since  time.Duration // loop time since which a message is incomplete; 0: none is
 
-	slot, gen   uint32
-	first, last uint32 // this turn's deliveries: index+1 into Loop.nodes
-	state       connState
-	trusted     bool // may send bulk messages
-	opened      bool // Handler.Open was called and Handler.Release is not done
-	detached    bool // Handler.Close was called, or never needs to be
-	hangup      bool // close the socket as soon as everything is written, without waiting for the peer
-	finSent     bool
+	slot, gen uint32
+	state     connState
+	trusted   bool // may send bulk messages
+	opened    bool // Handler.Open was called and Handler.Release is not done
+	detached  bool // Handler.Close was called, or never needs to be
+	hangup    bool // close the socket as soon as everything is written, without waiting for the peer
+	finSent   bool
 }
 
 // ID returns the connection's name, valid for the life of the process.

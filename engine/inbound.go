@@ -17,6 +17,10 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	if c == nil {
 		return gnet.Close
 	}
+	for int(c.slot) >= len(l.tails) {
+		l.tails = append(l.tails, tailClosed)
+	}
+	l.tails[c.slot] = 0
 	c.gc, c.fd, c.loop, c.state, c.seen = gc, gc.Fd(), l, stateHead, l.now
 	gc.SetContext(c)
 	l.stats.opened.Add(1)
@@ -38,6 +42,7 @@ func (l *Loop) closedSocket(c *Conn) {
 		l.dead = append(l.dead, c.slot)
 	}
 	c.gc, c.fd, c.state, c.head = nil, -1, stateClosed, nil
+	l.tails[c.slot] = tailClosed
 	c.reader.Release()
 	l.stats.closed.Add(1)
 	if !l.inTurn {
@@ -194,7 +199,7 @@ func (l *Loop) upgrade(c *Conn, raw []byte) {
 		l.refuse(c, response)
 		return
 	}
-	l.deliver(c, l.addFrame(response, Reply))
+	l.enqueue(c, response, Reply)
 	c.state, c.opened = stateOpen, true
 	l.rearm(c, l.opts.HeartbeatInterval)
 	l.stats.upgrades.Add(1)
@@ -210,7 +215,7 @@ func (l *Loop) respond(c *Conn, raw []byte, head *ws.Head) {
 		l.refuse(c, response)
 		return
 	}
-	l.deliver(c, l.addFrame(response, Reply))
+	l.enqueue(c, response, Reply)
 	l.rearm(c, l.opts.HeadTimeout)
 }
 
@@ -226,6 +231,6 @@ func refusal(err error) []byte {
 
 // refuse sends a last HTTP response and ends the connection.
 func (l *Loop) refuse(c *Conn, response []byte) {
-	l.deliver(c, l.addFrame(response, Reply))
+	l.enqueue(c, response, Reply)
 	l.startClosing(c)
 }

@@ -100,7 +100,7 @@ func TestSizes(t *testing.T) {
 	if n := unsafe.Sizeof(Conn{}); n > 152 {
 		t.Errorf("Conn takes %d bytes", n)
 	}
-	if n := unsafe.Sizeof(node{}); n != 8 {
+	if n := unsafe.Sizeof(node{}); n != 12 {
 		t.Errorf("node takes %d bytes", n)
 	}
 	if n := unsafe.Sizeof(Mail{}); n > 72 {

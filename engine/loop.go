@@ -36,7 +36,8 @@ type Loop struct {
 	nodes      []node
 	frames     []outFrame
 	frameBytes int
-	dirty      []uint32 // slots with deliveries in nodes
+	tails      []uint32 // by slot: last node of its deliveries (index + 1), 0 or tailClosed
+	dirty      []dirtyConn
 	blocked    []uint32 // slots with a backlog
 	dead       []uint32 // slots that are closing or closed and not yet released
 	outbox     [][]Mail // by destination loop

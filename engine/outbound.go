@@ -19,54 +19,86 @@ const (
 	Droppable
 )
 
-// node is one delivery of this turn. It holds no pointer: appending one costs no write barrier and
-// the list nothing to collect.
-type node struct{ frame, next uint32 }
+// node is a run of frames, by index, that one connection gets in this turn, and the run behind it.
+// It holds no pointer: appending one costs no write barrier and the list nothing to collect.
+type node struct {
+	frame, end uint32 // frames[frame:end], which lie behind one another in memory
+	next       uint32 // index + 1 into nodes; 0: none
+}
+
+// dirtyConn is a connection that gets something in this turn.
+type dirtyConn struct{ slot, first uint32 }
 
 // outFrame is a frame that this turn delivers to at least one connection.
 type outFrame struct {
-	bytes []byte
-	class Class
+	bytes  []byte
+	class  Class
+	joined bool // lies directly behind the frame before it, in the same array
 }
+
+// tailClosed in Loop.tails stands for a connection that gets nothing any more.
+const tailClosed = ^uint32(0)
 
 // addFrame makes frame known to the current turn and returns its index.
 func (l *Loop) addFrame(frame []byte, class Class) uint32 {
-	l.frames = append(l.frames, outFrame{frame, class})
-	l.frameBytes += len(frame)
-	return uint32(len(l.frames) - 1)
-}
-
-// deliver appends the frame with index fi to what c gets at the end of the turn.
-func (l *Loop) deliver(c *Conn, fi uint32) {
-	l.nodes = append(l.nodes, node{frame: fi})
-	n := uint32(len(l.nodes)) // index + 1, so that 0 means none
-	if c.first == 0 {
-		c.first = n
-		l.dirty = append(l.dirty, c.slot)
-	} else {
-		l.nodes[c.last-1].next = n
+	n := len(l.frames)
+	joined := false
+	if n > 0 && len(frame) > 0 {
+		prev := l.frames[n-1].bytes
+		end := len(prev)
+		joined = end < cap(prev) && &prev[:end+1][end] == &frame[0]
 	}
-	c.last = n
+	l.frames = append(l.frames, outFrame{frame, class, joined})
+	l.frameBytes += len(frame)
+	return uint32(n)
 }
 
-// Send queues a complete frame for c. The frame must not change afterwards. A connection that is
-// not open swallows it.
-func (l *Loop) Send(c *Conn, frame []byte, class Class) {
-	if c.state != stateOpen {
+// deliver appends the frame with index fi to what slot gets at the end of the turn. A run that it
+// continues only grows: the messages of a turn to the same subscribers cost them one node each.
+// tails is all that is touched then, four bytes per connection.
+func (l *Loop) deliver(slot, fi uint32, joined bool) {
+	tail := l.tails[slot]
+	if tail == tailClosed {
 		return
 	}
-	l.deliver(c, l.addFrame(frame, class))
+	if tail != 0 {
+		if last := &l.nodes[tail-1]; joined && last.end == fi {
+			last.end++
+			return
+		}
+	}
+	l.nodes = append(l.nodes, node{frame: fi, end: fi + 1})
+	n := uint32(len(l.nodes)) // index + 1, so that 0 means none
+	l.tails[slot] = n
+	if tail == 0 {
+		l.dirty = append(l.dirty, dirtyConn{slot, n})
+	} else {
+		l.nodes[tail-1].next = n
+	}
 }
 
-// SendAll queues one frame for the connections in slots, except one (NoSlot: none). Hot path: 0 allocs, see BenchmarkDeliver.
+// enqueue queues bytes for c in whatever state it is.
+func (l *Loop) enqueue(c *Conn, b []byte, class Class) {
+	fi := l.addFrame(b, class)
+	l.deliver(c.slot, fi, l.frames[fi].joined)
+}
+
+// Send queues a complete frame for c. The frame must not change afterwards, nor be appended to. A
+// connection that is not open swallows it.
+func (l *Loop) Send(c *Conn, frame []byte, class Class) {
+	if c.state == stateOpen {
+		l.enqueue(c, frame, class)
+	}
+}
+
+// SendAll queues one frame for the connections in slots, except one (NoSlot: none). Hot path:
+// 0 allocs, see BenchmarkSendAll.
 func (l *Loop) SendAll(slots []uint32, except uint32, frame []byte, class Class) {
 	fi := l.addFrame(frame, class)
+	joined := l.frames[fi].joined
 	for _, slot := range slots {
-		if slot == except {
-			continue
-		}
-		if c := l.conns.at(slot); c.state == stateOpen {
-			l.deliver(c, fi)
+		if slot != except {
+			l.deliver(slot, fi, joined)
 		}
 	}
 }
@@ -83,7 +115,7 @@ func (l *Loop) overfull() bool {
 // fits the cork. A failing write runs OnClose synchronously, which only marks the connection.
 func (l *Loop) flushDirty() {
 	for i := 0; i < len(l.dirty); i++ {
-		l.flush(l.conns.at(l.dirty[i]))
+		l.flush(l.dirty[i])
 	}
 	l.dirty = l.dirty[:0]
 	l.nodes = l.nodes[:0]
@@ -91,55 +123,76 @@ func (l *Loop) flushDirty() {
 	l.frames = l.frames[:0]
 	l.frameBytes = 0
 	if cap(l.nodes) > nodesMax { // one publish to a million connections is not kept for ever
-		l.nodes = nil
+		l.nodes, l.dirty = nil, nil
 	}
 	if cap(l.frames) > nodesMax {
 		l.frames = nil
 	}
 }
 
-// flush writes or backlogs the deliveries of c.
-func (l *Loop) flush(c *Conn) {
-	n := c.first
-	c.first, c.last = 0, 0
+// flush writes or backlogs what one connection gets.
+func (l *Loop) flush(d dirtyConn) {
+	c := l.conns.at(d.slot)
+	if l.tails[d.slot] != tailClosed {
+		l.tails[d.slot] = 0
+	}
 	if c.state == stateClosed || c.state == stateFree {
 		return
 	}
-	first := &l.nodes[n-1]
-	if first.next == 0 && c.out == nil { // one frame: no copy
-		f := &l.frames[first.frame]
-		l.writeOrKeep(c, f.bytes, f.class)
-	} else {
-		l.flushMany(c, n)
+	cork := l.cork[:0]
+	for n := d.first; n != 0; n = l.nodes[n-1].next {
+		nd := l.nodes[n-1]
+		if cork = l.flushRun(c, cork, nd.frame, nd.end, nd.next == 0); c.state == stateClosed {
+			return
+		}
+	}
+	if len(cork) > 0 {
+		l.write(c, cork)
 	}
 	if c.state == stateClosing {
 		l.finish(c)
 	}
 }
 
-// flushMany gathers the deliveries from node n on in the cork and writes it when it is full. A frame
-// too large for gathering is written on its own.
-func (l *Loop) flushMany(c *Conn, n uint32) {
-	cork := l.cork[:0]
-	for ; n != 0 && c.state != stateClosed; n = l.nodes[n-1].next {
-		f := &l.frames[l.nodes[n-1].frame]
-		large := len(f.bytes) >= corkFrameMax
-		if c.out == nil && len(cork) > 0 && (large || len(cork)+len(f.bytes) > corkBytes) {
+// flushRun writes frames[i:end], which are neighbours in memory and so one piece already, or gathers
+// them in the cork with what comes before and behind. It returns the cork.
+func (l *Loop) flushRun(c *Conn, cork []byte, i, end uint32, last bool) []byte {
+	for i < end && c.state != stateClosed {
+		f := &l.frames[i]
+		if c.out != nil {
+			l.keep(c, f.bytes, f.class)
+			i++
+			continue
+		}
+		piece, next := l.piece(i, end)
+		alone := len(piece) >= corkFrameMax || len(cork) == 0 && last && next == end
+		switch {
+		case len(cork) > 0 && (alone || len(cork)+len(piece) > corkBytes):
 			l.write(c, cork)
 			cork = cork[:0]
-			if c.state == stateClosed {
-				return
-			}
+			continue // the piece is looked at again: c may be blocked now
+		case alone:
+			l.writeOrKeep(c, piece, f.class)
+		default:
+			cork = append(cork, piece...)
 		}
-		if large || c.out != nil {
-			l.writeOrKeep(c, f.bytes, f.class)
-		} else {
-			cork = append(cork, f.bytes...)
+		i = next
+	}
+	return cork
+}
+
+// piece returns frames i to next-1 as one slice of at most corkBytes, or a single frame.
+func (l *Loop) piece(i, end uint32) (b []byte, next uint32) {
+	b = l.frames[i].bytes
+	size := len(b)
+	for next = i + 1; next < end; next++ {
+		n := len(l.frames[next].bytes)
+		if size+n > corkBytes {
+			break
 		}
+		size += n
 	}
-	if len(cork) > 0 {
-		l.write(c, cork)
-	}
+	return b[:size], next
 }
 
 // writeOrKeep writes frame in pieces that gnet may hold, or keeps what the peer does not take.
@@ -208,6 +261,7 @@ func (l *Loop) Abort(c *Conn) {
 
 func (l *Loop) startClosing(c *Conn) {
 	c.state = stateClosing
+	l.tails[c.slot] = tailClosed
 	c.reader.Release()
 	c.since = 0
 	c.head = nil

@@ -28,7 +28,7 @@ const (
 // instrumented tells that memory and latency are the instrumentation's, not the server's.
 const instrumented = raceEnabled || invariant.Enabled
 
-var binary string // of the server, built once
+var program string // path of the server, built once
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "deepstream-fast")
-		args := []string{"build", "-o", binary}
+		program = filepath.Join(dir, "deepstream-fast")
+		args := []string{"build", "-o", program}
 		if invariant.Enabled {
 			args = append(args, "-tags", "invariants")
 		}
@@ -116,7 +116,7 @@ func launch(t testing.TB, o setup) *server {
 	if o.memory > 0 && !raceEnabled {
 		limits += fmt.Sprintf("ulimit -v %d && ", o.memory<<10)
 	}
-	args := []string{"-c", limits + `exec "$0" "$@"`, binary, "start", "-c", conf}
+	args := []string{"-c", limits + `exec "$0" "$@"`, program, "start", "-c", conf}
 	if !strings.Contains(o.http, "port =") {
 		args = append(args, "--port", "0")
 	}

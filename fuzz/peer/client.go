@@ -119,6 +119,19 @@ func (c *Client) Fence() ([]string, error) {
 	return lines, nil
 }
 
+// Await returns what the server sends up to a message that begins with prefix, or the end.
+func (c *Client) Await(prefix string) ([]string, error) {
+	var lines []string
+	for c.closed == "" {
+		messages, err := c.next()
+		lines = append(lines, messages...)
+		if err != nil || len(messages) > 0 && strings.HasPrefix(messages[len(messages)-1], prefix) {
+			return lines, err
+		}
+	}
+	return lines, nil
+}
+
 // AwaitClose returns what the server sends until it closes the connection.
 func (c *Client) AwaitClose() ([]string, error) {
 	var lines []string
@@ -207,7 +220,7 @@ func (c *Client) readFrame() (ws.Opcode, []byte, error) {
 	if _, err := io.ReadFull(c.r, h[:2]); err != nil {
 		return 0, nil, err
 	}
-	size, more := uint64(h[1]), 0
+	op, size, more := ws.Opcode(h[0]&0x0f), uint64(h[1]), 0
 	switch size {
 	case 126:
 		more = 2
@@ -223,5 +236,5 @@ func (c *Client) readFrame() (ws.Opcode, []byte, error) {
 	}
 	payload := make([]byte, size)
 	_, err := io.ReadFull(c.r, payload)
-	return ws.Opcode(h[0] & 0x0f), payload, err
+	return op, payload, err
 }

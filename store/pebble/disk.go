@@ -30,6 +30,8 @@ type disk struct {
 	cause atomic.Pointer[error]
 }
 
+const opRemove = "remove"
+
 // Err returns what sealed the disk, or nil.
 func (d *disk) Err() error {
 	if cause := d.cause.Load(); cause != nil {
@@ -50,8 +52,8 @@ func (d *disk) guards(path string) bool {
 	return path == d.dir || strings.HasPrefix(path, d.dir+string(os.PathSeparator)) || strings.HasPrefix(path, d.dir+"/")
 }
 
-// do runs an operation that changes path, and seals the disk if it fails. A file that is missing is
-// no failure of the disk.
+// do runs an operation that changes path, and seals the disk if it fails. That a file to remove is
+// missing is no failure of the disk.
 func (d *disk) do(op, path string, f func() error) error {
 	if !d.guards(path) {
 		return f()
@@ -60,7 +62,7 @@ func (d *disk) do(op, path string, f func() error) error {
 		return nil
 	}
 	err := f()
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || op == opRemove && errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	d.seal(fmt.Errorf("%s %s: %w", op, path, err))
@@ -105,11 +107,11 @@ func (d *disk) Link(oldname, newname string) error {
 }
 
 func (d *disk) Remove(name string) error {
-	return d.do("remove", name, func() error { return d.FS.Remove(name) })
+	return d.do(opRemove, name, func() error { return d.FS.Remove(name) })
 }
 
 func (d *disk) RemoveAll(name string) error {
-	return d.do("remove", name, func() error { return d.FS.RemoveAll(name) })
+	return d.do(opRemove, name, func() error { return d.FS.RemoveAll(name) })
 }
 
 func (d *disk) Rename(oldname, newname string) error {

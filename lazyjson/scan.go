@@ -1,0 +1,241 @@
+package lazyjson
+
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// The functions in this file trust their text to be JSON, which makes them faster than Valid. In
+// malformed text they find nonsense or give up, within its bounds.
+
+// item is a member of an object or an element of an array.
+type item struct {
+	key      []byte // between its quotes, as spelled; nil in an array
+	from, to int    // the value
+	sep      int    // the comma or closer behind it
+}
+
+// scanItem returns the item that starts at or behind i in a container of the kind that opener says.
+func scanItem(b []byte, i int, opener byte) (it item, ok bool) {
+	i = skipSpace(b, i)
+	if opener == '{' {
+		if i >= len(b) || b[i] != '"' {
+			return it, false
+		}
+		end := skipString(b, i+1)
+		if end < 0 {
+			return it, false
+		}
+		it.key = b[i+1 : end-1]
+		if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
+			return it, false
+		}
+		i = skipSpace(b, i+1)
+	}
+	it.from, it.to = i, skipValue(b, i)
+	if it.to <= it.from {
+		return it, false
+	}
+	it.sep = skipSpace(b, it.to)
+	return it, it.sep < len(b) && (b[it.sep] == ',' || b[it.sep] == opener+2)
+}
+
+// empty reports whether the container opened at open holds nothing.
+func empty(b []byte, open int) bool {
+	i := skipSpace(b, open+1)
+	return i < len(b) && b[i] == b[open]+2
+}
+
+// isOpener reports whether c opens a container.
+func isOpener(c byte) bool { return c == '{' || c == '[' }
+
+// skipValue returns the index behind the value at i, or a number not above i.
+func skipValue(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch c := b[i]; {
+	case c == '"':
+		return skipString(b, i+1)
+	case isOpener(c):
+		return skipContainer(b, i)
+	}
+	for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i] != '}' && b[i] != ']' {
+		i++
+	}
+	return i
+}
+
+// skipContainer returns the index behind the container opened at i, or a negative number.
+func skipContainer(b []byte, i int) int {
+	for depth := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if i = skipString(b, i+1); i < 0 {
+				return -1
+			}
+			i--
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
+// deeper reports whether containers nest more than limit deep in b.
+func deeper(b []byte, limit int) bool {
+	if len(b)/2 <= limit {
+		return false // each level takes an opener and a closer
+	}
+	for depth, i := 0, 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if i = skipString(b, i+1); i < 0 {
+				return false
+			}
+			i--
+		case '{', '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case '}', ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// sameKey reports whether the spelled key of a member says key.
+func sameKey(spelled, key []byte) bool {
+	if len(spelled) <= len(key) {
+		// An escape is longer than what it stands for, so equal length means no escapes.
+		return bytes.Equal(spelled, key) && bytes.IndexByte(key, '\\') < 0
+	}
+	return bytes.IndexByte(spelled, '\\') >= 0 && sameEscapedKey(spelled, key)
+}
+
+func sameEscapedKey(spelled, key []byte) bool {
+	var char [utf8.UTFMax]byte
+	for i := 0; i < len(spelled); {
+		said := spelled[i : i+1]
+		if spelled[i] != '\\' {
+			i++
+		} else {
+			r, next := unescape(spelled, i)
+			if r < 0 {
+				return false
+			}
+			said, i = utf8.AppendRune(char[:0], r), next
+		}
+		if !bytes.HasPrefix(key, said) {
+			return false
+		}
+		key = key[len(said):]
+	}
+	return len(key) == 0
+}
+
+// appendUnescaped appends what the spelled string says. It reports false if that is not Unicode.
+func appendUnescaped(dst, spelled []byte) ([]byte, bool) {
+	for i := 0; i < len(spelled); {
+		if spelled[i] != '\\' {
+			dst = append(dst, spelled[i])
+			i++
+			continue
+		}
+		r, next := unescape(spelled, i)
+		if r < 0 {
+			return dst, false
+		}
+		dst, i = utf8.AppendRune(dst, r), next
+	}
+	return dst, true
+}
+
+// unescape returns the character whose escape starts with the backslash at i, and the index behind
+// it. It returns -1 for half a surrogate pair, which UTF-8 cannot express.
+func unescape(b []byte, i int) (r rune, next int) {
+	if i+1 >= len(b) {
+		return -1, len(b)
+	}
+	switch c := b[i+1]; c {
+	case 'u':
+		r, i = codeUnit(b, i), i+6
+		if utf16.IsSurrogate(r) {
+			if r = utf16.DecodeRune(r, codeUnit(b, i)); r == utf8.RuneError {
+				return -1, i
+			}
+			i += 6
+		}
+		return r, i
+	case 'b':
+		r = '\b'
+	case 'f':
+		r = '\f'
+	case 'n':
+		r = '\n'
+	case 'r':
+		r = '\r'
+	case 't':
+		r = '\t'
+	default:
+		r = rune(c)
+	}
+	return r, i + 2
+}
+
+// codeUnit returns the number in the \u escape at i, or -1 if there is none.
+func codeUnit(b []byte, i int) rune {
+	if len(b)-i < 6 || b[i] != '\\' || b[i+1] != 'u' {
+		return -1
+	}
+	var r rune
+	for _, c := range b[i+2 : i+6] {
+		switch {
+		case c-'0' <= 9:
+			c -= '0'
+		case class[c]&hex != 0:
+			c = c | 0x20 - 'a' + 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// appendQuoted appends key as a JSON string, spelled as JSON.stringify spells it.
+func appendQuoted(dst, key []byte) []byte {
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	for len(key) > 0 {
+		n := skipPlain(key, 0)
+		dst, key = append(dst, key[:n]...), key[n:]
+		if len(key) == 0 {
+			break
+		}
+		switch c := key[0]; c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, `\b`...)
+		case '\f':
+			dst = append(dst, `\f`...)
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+		key = key[1:]
+	}
+	return append(dst, '"')
+}

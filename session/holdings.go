@@ -1,0 +1,37 @@
+package session
+
+import "deepstream-fast/engine"
+
+// Holdings is what one loop keeps for connections and names. All of it is zero once the last
+// connection of the node has been released.
+type Holdings struct {
+	Subscriptions int // of this loop's connections, all topics
+	Calls         int // providers, callers and open calls of the names at home here
+	Patterns      int // (connection, pattern) pairs this loop knows
+	Names         int // names at home here that some pattern matches
+	Users         int // online, on the loop that counts them
+	Unfinished    int // patterns that are still being offered or handed on
+}
+
+// Inspect returns mail that has the loop it is posted to call f, on its own goroutine, with what it
+// holds. Everything posted to that loop before has been handled by then.
+func Inspect(f func(loop int, h Holdings)) engine.Mail {
+	return engine.Mail{Kind: mailCall, Body: func(l *Loop) { f(l.id, l.holdings()) }}
+}
+
+func (l *Loop) holdings() Holdings {
+	h := Holdings{
+		Subscriptions: l.subs.Len(),
+		Calls:         l.rpc.Len(),
+		Unfinished:    len(l.scans) + len(l.removals),
+	}
+	for _, home := range l.listen {
+		s := home.Stats()
+		h.Patterns += s.Listeners
+		h.Names += s.Names
+	}
+	if l.presence != nil {
+		h.Users = l.presence.Len()
+	}
+	return h
+}

@@ -1,0 +1,186 @@
+package session
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"deepstream-fast/codec/ws"
+	"deepstream-fast/fuzz/peer"
+	"deepstream-fast/internal/testkit"
+	"deepstream-fast/protocol"
+)
+
+// Scenarios run over the real engine. Every command's effect is the whole of what all clients
+// received because of it. The same files hold for one loop and for several: what one client sees may
+// not depend on where the others, or the homes of the names, live.
+func TestScenariosOnOneLoop(t *testing.T) {
+	testkit.RunScenarios(t, func(t *testing.T) func(*testkit.Command) string { return newScenario(t, 1) })
+}
+
+func TestScenariosOnSeveralLoops(t *testing.T) {
+	testkit.RunScenarios(t, func(t *testing.T) func(*testkit.Command) string { return newScenario(t, 3) })
+}
+
+// scenario is the machine behind the commands:
+//
+//	node key=value…      settings of the node, before the first connection
+//	connect a b          open WebSockets
+//	online a b           open WebSockets and log in as users a, b
+//	send                 lines "a: MESSAGE", one after the other
+//	pipeline a           lines MESSAGE, in one write
+//	frame a op=1 hex=…   a frame of any kind
+//	oversize a bytes=n   an EMIT of n bytes of data, or with names=n a SUBSCRIBE
+//	verdict key          ends the wait of a login
+//	await a              until the server ends the connection
+//	expect a TEXT        until a message that begins so has come
+//	close a · reset a    end connections, in the orderly way or not
+//	holdings             sums over all loops
+type scenario struct {
+	t    *testing.T
+	opts rigOptions
+	auth scriptedAuth
+	rig  *rig
+}
+
+func newScenario(t *testing.T, loops int) func(*testkit.Command) string {
+	s := &scenario{t: t, opts: defaults(loops)}
+	s.opts.session.Permission, s.opts.session.Auth = prefixRules{}, &s.auth
+	return s.run
+}
+
+func (s *scenario) run(c *testkit.Command) string {
+	if c.Cmd == "node" {
+		s.configure(c)
+		return "ok"
+	}
+	if s.rig == nil {
+		s.rig = startRig(s.t, s.opts)
+	}
+	lines := s.act(c)
+	lines = append(lines, s.rig.fence()...)
+	if len(lines) == 0 {
+		return "nothing"
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (s *scenario) configure(c *testkit.Command) {
+	if s.rig != nil {
+		c.Fatalf(s.t, "the node is already running")
+	}
+	o := &s.opts.session
+	for _, arg := range c.CmdArgs {
+		switch arg.Key {
+		case "topics":
+			has := func(topic string) bool { return strings.Contains(strings.Join(arg.Vals, " "), topic) }
+			o.Events, o.RPC, o.Presence = has("event"), has("rpc"), has("presence")
+		case "attempts":
+			o.AuthAttemptsMax = c.Int(arg.Key)
+		case "names-max":
+			o.BulkNamesMax = c.Int(arg.Key)
+		case "message-max": // bulk messages may have eight times as much
+			o.MessageBytesMax = c.Int(arg.Key)
+			s.opts.engine.MessageBytesMax, s.opts.engine.BulkBytesMax = o.MessageBytesMax, 8*o.MessageBytesMax
+		case "patterns-max":
+			o.Listen.PatternsPerConnMax = c.Int(arg.Key)
+		case "login-timeout":
+			o.UnauthenticatedTimeout = testkit.Must(time.ParseDuration(arg.Vals[0]))
+		case "ack-timeout":
+			o.Calls.AckTimeout = testkit.Must(time.ParseDuration(arg.Vals[0]))
+		case "tell-requestor":
+			o.ProvideRequestorName, o.ProvideRequestorData = true, true
+		case "hide-anonymous":
+			o.HideAnonymous = true
+		default:
+			c.Fatalf(s.t, "unknown setting %q", arg.Key)
+		}
+	}
+}
+
+// act carries out one command but for the final fence. It returns what clients that are gone by then
+// received.
+func (s *scenario) act(c *testkit.Command) (lines []string) {
+	r := s.rig
+	note := func(name string, more []string) {
+		for _, line := range more {
+			lines = append(lines, name+" <- "+line)
+		}
+	}
+	switch c.Cmd {
+	case "connect":
+		s.each(c, r.connect)
+	case "online":
+		s.each(c, func(name string) {
+			r.login(name)
+			lines = append(lines, r.fence()...)
+		})
+	case "send":
+		for _, line := range strings.Split(c.Input, "\n") {
+			name, text, ok := strings.Cut(line, ": ")
+			if !ok {
+				c.Fatalf(s.t, "no client in %q", line)
+			}
+			r.send(name, text)
+			lines = append(lines, r.fence()...)
+		}
+	case "pipeline":
+		r.send(c.CmdArgs[0].Key, strings.Split(c.Input, "\n")...)
+	case "frame":
+		payload := testkit.Must(hex.DecodeString(string(c.Bytes("hex"))))
+		r.client(c.CmdArgs[0].Key).Write(peer.AppendFrame(nil, ws.Opcode(c.Int("op")), payload))
+	case "oversize":
+		s.oversize(c)
+	case "verdict":
+		s.each(c, func(key string) { s.auth.verdict(s.t, key) })
+	case "await":
+		s.each(c, func(name string) { note(name, testkit.Must(r.client(name).AwaitClose())) })
+	case "expect":
+		name := c.CmdArgs[0].Key
+		note(name, testkit.Must(r.client(name).Await(c.CmdArgs[1].Key)))
+	case "close":
+		s.each(c, func(name string) { note(name, r.close(name)) })
+	case "reset":
+		s.each(c, r.abort)
+	case "holdings":
+		return []string{s.sum()}
+	default:
+		return []string{c.Unknown()}
+	}
+	return lines
+}
+
+// each calls f with every argument.
+func (s *scenario) each(c *testkit.Command, f func(string)) {
+	for _, arg := range c.CmdArgs {
+		f(arg.Key)
+	}
+}
+
+func (s *scenario) oversize(c *testkit.Command) {
+	m := protocol.Message{Topic: protocol.TopicEvent, Action: protocol.EventEmit, Name: []byte("big")}
+	if c.HasArg("names") {
+		list := make([][]byte, c.Int("names"))
+		for i := range list {
+			list[i] = fmt.Appendf(nil, "name/%d", i)
+		}
+		m = protocol.Message{Topic: protocol.TopicEvent, Action: protocol.EventSubscribe, CorrelationID: []byte("big"), Names: protocol.ListNames(list)}
+	} else {
+		m.Data = []byte(`"` + strings.Repeat("x", c.Int("bytes")-2) + `"`)
+	}
+	s.rig.client(c.CmdArgs[0].Key).Write(peer.AppendMessage(nil, &m))
+}
+
+// sum returns what the node holds in all. Each loop knows every pattern.
+func (s *scenario) sum() string {
+	var h Holdings
+	for _, one := range s.rig.holdings() {
+		h.Subscriptions += one.Subscriptions
+		h.Names += one.Names
+		h.Users += one.Users
+		h.Patterns = one.Patterns
+	}
+	return fmt.Sprintf("subscriptions=%d patterns=%d names=%d users=%d", h.Subscriptions, h.Patterns, h.Names, h.Users)
+}

@@ -1,0 +1,196 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"regexp"
+	"sync"
+
+	lsm "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"deepstream-fast/store"
+)
+
+// database is the folder opened once. A Store whose disk failed goes through several.
+type database struct {
+	lsm      *lsm.DB
+	disk     *disk
+	readOnly bool
+	replaced chan struct{} // closed when the store has another one, or none
+}
+
+// lockDir takes the lock of the folder, and creates the folder first if create is set.
+func lockDir(opts *Options, create bool) (*lsm.Lock, error) {
+	if create {
+		if err := opts.fs.MkdirAll(opts.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("store: create folder: %w", err)
+		}
+	} else if _, err := opts.fs.Stat(opts.Dir); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	lock, err := lsm.LockDirectory(opts.Dir, opts.fs)
+	if err != nil {
+		return nil, fmt.Errorf("store: folder %s is in use by another process, or cannot be locked: %w", opts.Dir, err)
+	}
+	return lock, nil
+}
+
+// openDatabase opens the folder with the lock held, recovers it, and checks that it is readable as
+// far as that can be told without reading the records. sealed is called if the disk fails later.
+func openDatabase(opts *Options, lock *lsm.Lock, cache *lsm.Cache, readOnly bool, sealed func()) (*database, error) {
+	d := &disk{FS: opts.fs, dir: opts.Dir, sealed: sealed}
+	log := &logger{log: opts.Log, disk: d}
+	engine, err := lsm.Open(opts.Dir, lsmOptions(opts, log, lock, cache, readOnly))
+	if err != nil {
+		return nil, explain(opts.Dir, errors.Join(d.Err(), err))
+	}
+	db := &database{lsm: engine, disk: d, readOnly: readOnly, replaced: make(chan struct{})}
+	if err := db.verify(); err != nil {
+		_ = db.close() // nothing was written: the reason to refuse is the better error
+		return nil, explain(opts.Dir, err)
+	}
+	return db, nil
+}
+
+// close closes the database. On a sealed disk its errors are of a world that does not exist.
+func (db *database) close() error {
+	if db == nil {
+		return nil
+	}
+	err := db.lsm.Close()
+	if cause := db.disk.Err(); cause != nil {
+		return fmt.Errorf("store: close: %w", cause)
+	}
+	return err
+}
+
+// verify reads the format and the properties of every table.
+func (db *database) verify() error {
+	if err := db.verifyFormat(); err != nil {
+		return err
+	}
+	if _, err := db.lsm.SSTables(lsm.WithProperties()); err != nil {
+		return err
+	}
+	return db.disk.Err()
+}
+
+// verifyFormat reads the number of the format, and writes it into a new folder.
+func (db *database) verifyFormat() error {
+	v, closer, err := db.lsm.Get(formatKey)
+	switch {
+	case errors.Is(err, lsm.ErrNotFound) && db.readOnly:
+		return nil // a folder whose very first write failed
+	case errors.Is(err, lsm.ErrNotFound):
+		return db.lsm.Set(formatKey, binary.AppendUvarint(nil, format), lsm.Sync)
+	case err != nil:
+		return err
+	}
+	defer closer.Close()
+	n, size := binary.Uvarint(v)
+	if size <= 0 {
+		return fmt.Errorf("%w: format % x", store.ErrCorrupt, v)
+	}
+	if n > format {
+		return fmt.Errorf("the folder has format %d, this program knows formats up to %d: use a newer program", n, format)
+	}
+	return nil
+}
+
+func lsmOptions(opts *Options, log *logger, lock *lsm.Lock, cache *lsm.Cache, readOnly bool) *lsm.Options {
+	o := &lsm.Options{
+		FS:                          log.disk,
+		Lock:                        lock,
+		Cache:                       cache,
+		ReadOnly:                    readOnly,
+		FormatMajorVersion:          lsm.FormatNewest,
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: memTablesMax,
+		BytesPerSync:                1 << 20,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		MaxOpenFiles:                openFilesMax,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 1 },
+		Logger:                      log,
+		EventListener: &lsm.EventListener{
+			BackgroundError: func(err error) { log.Errorf("background: %v", err) },
+			DataCorruption:  log.corrupt,
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 8 << 10
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // absent names cost no block
+	}
+	return o
+}
+
+// fileName finds the file of a database in the text of an error, which often has no other place for it.
+var fileName = regexp.MustCompile(`\b(MANIFEST-\d+|OPTIONS-\d+|\d{6,}\.(log|sst|blob)|marker\.[a-z-]+\.\d+\.\S*\w)`)
+
+// tableNumber finds the number of a table or log in errors that name no file.
+var tableNumber = regexp.MustCompile(`\b(table|wal|log) (\d+)`)
+
+// explain says of an error met while opening what is damaged and what can be done about it.
+func explain(dir string, err error) error {
+	if !lsm.IsCorruptionError(err) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store: open %s: %w", dir, err)
+	}
+	return fmt.Errorf("store: open %s: %w: damaged file %s: %w; nothing was changed. Restore the folder from a backup, "+
+		"or move it away to start empty", dir, store.ErrCorrupt, damagedFile(err), err)
+}
+
+// damagedFile returns the name of the file that err is about.
+func damagedFile(err error) string {
+	text := fmt.Sprintf("%v %+v", err, err)
+	if name := fileName.FindString(text); name != "" {
+		return name
+	}
+	if m := tableNumber.FindStringSubmatch(text); m != nil {
+		extension := "log"
+		if m[1] == "table" {
+			extension = "sst"
+		}
+		return fmt.Sprintf("%06s.%s", m[2], extension)
+	}
+	return "unknown"
+}
+
+// logger passes on what Pebble has to say. Its messages are for those who look for them: what an
+// operator must know is logged by the store, once.
+type logger struct {
+	log  *slog.Logger
+	disk *disk
+
+	mu       sync.Mutex          // guards reported; a leaf
+	reported map[string]struct{} // damaged files, each logged once; at most one per file of the folder
+}
+
+func (l *logger) Infof(format string, args ...any) {}
+
+func (l *logger) Errorf(format string, args ...any) {
+	l.log.Debug("storage engine", "message", fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called when Pebble would rather die. It goes on with a sealed disk, so that nothing it
+// does afterwards can do harm, and the committer replaces it.
+func (l *logger) Fatalf(format string, args ...any) {
+	l.disk.seal(fmt.Errorf(format, args...))
+}
+
+// corrupt is told of blocks that fail their checksum.
+func (l *logger) corrupt(info lsm.DataCorruptionInfo) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.reported[info.Path]; known {
+		return
+	}
+	if l.reported == nil {
+		l.reported = map[string]struct{}{}
+	}
+	l.reported[info.Path] = struct{}{}
+	l.log.Error("storage is damaged: records in this file are unreadable, restore a backup", "file", info.Path, "cause", info.Details)
+}
