@@ -73,12 +73,13 @@ func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 // otherwise. A turn costs a wake-up of a microsecond or two, which a lone message would pay for
 // nothing; under load it is what gathers the deliveries of many reads into one write. gnet does not
 // tell how many sockets are ready, so the last turn stands for the next, and two reads in close
-// succession for two sockets that were ready together.
+// succession for two sockets that were ready together: close in relation to what the last turn's
+// writes took, because a busy loop finds its next sockets ready as soon as it looks.
 func (l *Loop) endRead() {
 	if len(l.dirty) == 0 && !l.posting {
 		return
 	}
-	quiet := l.now-l.settled > quietGap
+	quiet := l.now-l.settled > quietGap+l.writing/8
 	l.reads++
 	if !quiet {
 		l.reads++
@@ -87,8 +88,6 @@ func (l *Loop) endRead() {
 		l.inTurn = true
 		l.settle(true)
 		l.inTurn = false
-		l.readClock()
-		l.settled = l.now
 		if len(l.dead) == 0 {
 			return
 		}

@@ -31,6 +31,7 @@ type Loop struct {
 	wheel      *timer.Wheel
 	now        time.Duration // since the engine's start; read once per turn and per read
 	settled    time.Duration // when the last turn's output was written
+	writing    time.Duration // how long that took, the turn's other work included
 	reads      int           // reads with output since then
 	lone       bool          // there was at most one before
 	nodes      []node
@@ -161,7 +162,9 @@ func (l *Loop) settle(now bool) {
 		l.flushAt = 0
 		l.waiting.Store(false)
 	}
-	l.settled = l.now
+	began := l.now
+	l.readClock()
+	l.settled, l.writing = l.now, l.now-began
 	l.lone, l.reads = l.reads <= 1, 0
 }
 

@@ -69,15 +69,17 @@ type segment struct {
 	number bool   // creates an array, not an object
 }
 
-// cursor yields the segments of a path one by one.
+// cursor yields the segments of a path one by one. It keeps places, not slices, so that it holds on to
+// nothing and stays on its caller's stack.
 type cursor struct {
-	rest    []byte // the parts behind the current one
-	part    []byte // what is left of the current one, behind its key
-	left    int    // segments not yet yielded
+	text    []byte
+	at, end int // what is left of the current part, behind its key
+	parts   int // where the parts behind it begin
+	left    int // segments not yet yielded
 	scratch [32]byte
 }
 
-func (p Path) cursor() cursor { return cursor{rest: p.text, left: p.segments} }
+func (p Path) cursor() cursor { return cursor{text: p.text, left: p.segments} }
 
 // done reports whether the last segment was yielded.
 func (c *cursor) done() bool { return c.left == 0 }
@@ -94,43 +96,42 @@ func (c *cursor) next() segment {
 
 // cut returns the text of the next segment and whether it stood in brackets, or false at the end.
 func (c *cursor) cut() (text []byte, number, ok bool) {
-	for len(c.part) > 0 {
-		text, c.part = cutBracket(c.part)
-		if len(text) > 0 {
+	for c.at < c.end {
+		if text = c.cutBracket(); len(text) > 0 {
 			return text, true, true
 		}
 	}
-	for len(c.rest) > 0 {
-		part := c.rest
+	for c.parts < len(c.text) {
+		part := c.text[c.parts:]
 		if dot := bytes.IndexByte(part, '.'); dot >= 0 {
-			part, c.rest = part[:dot], part[dot+1:]
-		} else {
-			c.rest = nil
+			part = part[:dot]
 		}
-		if part = trim(part); len(part) > 0 {
-			text, c.part = cutBracket(part)
-			return text, false, true
+		c.at, c.end = trim(part)
+		c.at, c.end, c.parts = c.parts+c.at, c.parts+c.end, c.parts+len(part)+1
+		if c.at < c.end {
+			return c.cutBracket(), false, true
 		}
 	}
 	return nil, false, false
 }
 
-// cutBracket splits b around its first bracket of either kind.
-func cutBracket(b []byte) (before, after []byte) {
-	for i, c := range b {
-		if c == '[' || c == ']' {
-			return b[:i], b[i+1:]
-		}
+// cutBracket takes what is before the next bracket of either kind, and that, from the current part.
+func (c *cursor) cutBracket() []byte {
+	start, i := c.at, c.at
+	for i < c.end && c.text[i] != '[' && c.text[i] != ']' {
+		i++
 	}
-	return b, nil
+	c.at = i + 1
+	return c.text[start:i]
 }
 
-// trim removes what JavaScript takes for white space from both ends of b.
-func trim(b []byte) []byte {
+// trim returns the bounds of b without JavaScript's white space at both ends.
+func trim(b []byte) (from, to int) {
 	if len(b) == 0 || plainByte(b[0]) && plainByte(b[len(b)-1]) {
-		return b
+		return 0, len(b)
 	}
-	return bytes.TrimFunc(b, jsSpace)
+	right := bytes.TrimRightFunc(b, jsSpace)
+	return len(right) - len(bytes.TrimLeftFunc(right, jsSpace)), len(right)
 }
 
 // plainByte reports whether c neither is white space nor belongs to a longer character.
@@ -152,7 +153,8 @@ func appendNumberKey(dst, text []byte) []byte {
 	if _, ok := arrayIndex(text); ok {
 		return text
 	}
-	f := jsNumber(trim(text))
+	from, to := trim(text)
+	f := jsNumber(text[from:to])
 	switch size := math.Abs(f); {
 	case math.IsNaN(f):
 		return append(dst, "NaN"...)

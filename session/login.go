@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"sync"
 
 	"deepstream-fast/auth"
 	"deepstream-fast/codec/ws"
@@ -88,19 +89,41 @@ func (l *Loop) authenticate(c *engine.Conn, s *conn, credentials []byte) {
 	s.login.request = auth.Request{
 		RemoteAddr: s.login.remote, Header: s.login.header, Data: bytes.Clone(credentials),
 	}
-	direct := true
-	var result *auth.Result
+	v := &verdict{}
 	l.node.opts.Auth.Authenticate(&s.login.request, func(r auth.Result) {
-		if direct {
-			result = &r
-			return
+		if v.late(r) {
+			l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.judged(id, attempt, r) }})
 		}
-		l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.judged(id, attempt, r) }})
 	})
-	direct = false
-	if result != nil {
-		l.judged(id, attempt, *result)
+	if r := v.early(); r != nil {
+		l.judged(id, attempt, *r)
 	}
+}
+
+// verdict is where the result of a login meets the loop that asked for it: one that is there when
+// Authenticate returns is taken on the spot, a later one comes by mail.
+type verdict struct {
+	mu       sync.Mutex // guards the fields below; a leaf
+	returned bool
+	result   *auth.Result
+}
+
+// late keeps r for early, or reports that it comes too late for that. Safe on any goroutine.
+func (v *verdict) late(r auth.Result) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.returned {
+		v.result = &r
+	}
+	return v.returned
+}
+
+// early returns the result that is there already, or nil.
+func (v *verdict) early() *auth.Result {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.returned = true
+	return v.result
 }
 
 // judged ends a login, unless the connection has gone meanwhile.

@@ -51,7 +51,7 @@ func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
 		return
 	}
 	if len(m.Name) == 0 {
-		l.bulk.Invalid(&rpcTable, peer, m, m.Name)
+		l.rpcError(peer, m, protocol.RPCMessagePermissionError) // not INVALID_MESSAGE_DATA: see below
 		return
 	}
 	if !l.bulk.Allowed(&rpcTable, peer, m, m.Name) {

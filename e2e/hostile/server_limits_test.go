@@ -130,7 +130,8 @@ func TestShutdownDeliversToSlowReader(t *testing.T) {
 // Answers to a client's own requests have the same room on whatever loop the client lives.
 func TestLargeAnswersOnEveryLoop(t *testing.T) {
 	s := start(t, setup{})
-	for range 2 {
+	for loop := range 2 { // connections go to the loops in turn
+		t.Logf("loop %d", loop)
 		c := s.login(t, "")
 		for i := range 6 {
 			c.sendMessages(&protocol.Message{
@@ -139,7 +140,9 @@ func TestLargeAnswersOnEveryLoop(t *testing.T) {
 			})
 		}
 		for range 6 {
-			c.want(protocol.TopicPresence, protocol.PresenceQueryResponse)
+			if _, err := c.await(protocol.TopicPresence, protocol.PresenceQueryResponse); err != nil {
+				t.Fatalf("the client on loop %d or its neighbour: %v", loop, err)
+			}
 		}
 	}
 }

@@ -179,8 +179,7 @@ func (c *Client) next() ([]string, error) {
 		}
 		return c.end("closed"), nil
 	case op == ws.Close && len(payload) >= 2:
-		// The rest of the stream must be its end.
-		return c.end(fmt.Sprintf("closed %d %s", binary.BigEndian.Uint16(payload), payload[2:])), nil
+		return c.end(strings.TrimSpace(fmt.Sprintf("closed %d %s", binary.BigEndian.Uint16(payload), payload[2:]))), nil
 	case op == ws.Close:
 		return c.end("closed without a code"), nil
 	case op != ws.Binary:

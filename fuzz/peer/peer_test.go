@@ -17,6 +17,7 @@ func TestParseReadsWhatStringWrites(t *testing.T) {
 		`EVENT MESSAGE_DENIED isError name="" originalAction=SUBSCRIBE`,
 		`EVENT 99 name="x"`,
 		`RECORD UPDATE isWriteAck name="r" correlationId="1" path="a" version=-1 data="1"`,
+		`PARSER UNKNOWN_ACTION originalTopic=EVENT originalAction=LISTEN_ACCEPT`,
 		`RPC REQUEST name="add" requestorName="n" requestorData="null"`,
 	} {
 		m, err := Parse(text)

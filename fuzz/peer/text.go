@@ -100,8 +100,18 @@ func setField(m *protocol.Message, key string, value []byte) error {
 		m.SDKVersion = value
 	case "sdkType":
 		m.SDKType = value
+	case "originalTopic":
+		t, ok := protocol.TopicByName(string(value))
+		if !ok {
+			return fmt.Errorf("peer: unknown originalTopic %q", value)
+		}
+		m.OriginalTopic = t
 	case "originalAction":
-		a, ok := actionOf(m.Topic, string(value))
+		t := m.Topic
+		if t == protocol.TopicParser {
+			t = m.OriginalTopic
+		}
+		a, ok := actionOf(t, string(value))
 		if !ok {
 			return fmt.Errorf("peer: unknown originalAction %q", value)
 		}

@@ -80,11 +80,11 @@ var _ store.Store = (*Store)(nil)
 func New(opts Options) *Store {
 	opts = opts.withDefaults()
 	s := &Store{
-		opts:    opts,
-		queue:   async.NewWrites(opts.QueueBytesMax),
-		readers: async.NewReaders(1, opts.ReadsMax),
-		stopped: make(chan struct{}),
-		records: map[string]entry{},
+		opts:      opts,
+		queue:     async.NewWrites(opts.QueueBytesMax),
+		readers:   async.NewReaders(1, opts.ReadsMax),
+		stopped:   make(chan struct{}),
+		records:   map[string]entry{},
 		lastSweep: opts.Now(),
 	}
 	go s.run() // ends after Close of the queue; Close waits for stopped

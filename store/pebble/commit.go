@@ -14,8 +14,8 @@ import (
 // run is the committer: the only goroutine that writes, opens and replaces the database.
 func (s *Store) run() {
 	defer close(s.stopped)
-	sync := newTicker(s.opts.SyncInterval, s.opts.Durability == DurabilityInterval)
-	defer sync.Stop()
+	flush := newTicker(s.opts.SyncInterval, s.opts.Durability == DurabilityInterval)
+	defer flush.Stop()
 	sweep := newTicker(s.opts.SweepInterval, true)
 	defer sweep.Stop()
 	probe := newTicker(s.opts.ProbeInterval, true)
@@ -29,7 +29,7 @@ func (s *Store) run() {
 				s.syncIfNeeded()
 				return
 			}
-		case <-sync.C:
+		case <-flush.C:
 			s.syncIfNeeded()
 		case <-s.sealed:
 			s.replaceIfSealed()
@@ -89,16 +89,17 @@ func (s *Store) commitGroup(subs []async.Submission) {
 // none of them can be relied on.
 func (s *Store) write(subs []async.Submission) ([]store.Outcome, error) {
 	b := &s.batch
+	if err := s.refusal(); err != nil {
+		return b.refuse(subs), err
+	}
 	b.begin(s.db, s.opts.Now().Add(s.opts.TombstoneRetention))
 	for i := range subs {
 		for j := range subs[i].Writes {
 			b.add(&subs[i].Writes[j])
 		}
 	}
-	if err := s.refusal(); err != nil {
-		return b.outcomes, err
-	}
 	if b.err != nil {
+		s.replaceIfSealed() // which may be why a version could not be read
 		return b.outcomes, b.err
 	}
 	if err := s.apply(b.ops); err != nil {
@@ -162,23 +163,34 @@ type batch struct {
 	written []*store.Write
 }
 
-// begin empties b for a commit to db, which may be nil if it will not be committed.
+// begin empties b for a commit to db.
 func (b *batch) begin(db *database, expiry time.Time) {
-	if db != nil && (b.ops == nil || b.db != db) {
-		b.ops = db.lsm.NewBatchWithSize(batchBytesMax)
-	} else if b.ops != nil {
+	if b.db == db {
 		b.ops.Reset()
+	} else {
+		b.db, b.ops = db, db.lsm.NewBatch(lsm.WithMaxRetainedSizeBytes(2*batchBytesMax))
 	}
-	b.db, b.expiry = db, expiry
+	b.expiry = expiry
 	b.outcomes, b.conflicts, b.err = b.outcomes[:0], 0, nil
 	b.heads = nil
 	clear(b.written)
 	b.written = b.written[:0]
 }
 
+// refuse returns the outcomes of writes that are not going to be carried out, without their error.
+func (b *batch) refuse(subs []async.Submission) []store.Outcome {
+	b.outcomes = b.outcomes[:0]
+	for i := range subs {
+		for _, w := range subs[i].Writes {
+			b.outcomes = append(b.outcomes, store.Outcome{Token: w.Token})
+		}
+	}
+	return b.outcomes
+}
+
 // add appends the outcome of w, and w itself unless its check fails.
 func (b *batch) add(w *store.Write) {
-	if w.Check && b.db != nil && b.err == nil {
+	if w.Check && b.err == nil {
 		head, err := b.head(w.Name)
 		if err != nil {
 			b.err = fmt.Errorf("store: compare version of %q: %w", w.Name, err)
@@ -193,9 +205,7 @@ func (b *batch) add(w *store.Write) {
 	if b.heads != nil {
 		b.heads[string(w.Name)] = w.Head()
 	}
-	if b.db != nil {
-		b.set(w)
-	}
+	b.set(w)
 }
 
 // head returns the head of name as the batch so far leaves it.

@@ -108,7 +108,7 @@ func lsmOptions(opts *Options, log *logger, lock *lsm.Lock, cache *lsm.Cache, re
 		Cache:                       cache,
 		ReadOnly:                    readOnly,
 		FormatMajorVersion:          lsm.FormatNewest,
-		MemTableSize:                memTableBytes,
+		MemTableSize:                opts.memTableBytes,
 		MemTableStopWritesThreshold: memTablesMax,
 		BytesPerSync:                1 << 20,
 		L0CompactionThreshold:       4,

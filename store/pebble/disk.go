@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -148,6 +149,16 @@ func (f *diskFile) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
+// Stat is what Pebble does with a log it is about to write to, and cannot bear to fail.
+func (f *diskFile) Stat() (vfs.FileInfo, error) {
+	info, err := f.File.Stat()
+	if err != nil {
+		f.d.seal(fmt.Errorf("stat %s: %w", f.path, err))
+		return emptyInfo{}, nil
+	}
+	return info, nil
+}
+
 // Preallocate is a hint that many file systems refuse: its failure tells nothing.
 func (f *diskFile) Preallocate(offset, length int64) error {
 	if f.d.Err() != nil {
@@ -169,6 +180,17 @@ func (f *diskFile) Close() error {
 type nowhere struct{}
 
 var errSealed = errors.New("disk is sealed")
+
+// emptyInfo describes a file that there is none of.
+type emptyInfo struct{}
+
+func (emptyInfo) Name() string           { return "" }
+func (emptyInfo) Size() int64            { return 0 }
+func (emptyInfo) Mode() fs.FileMode      { return 0 }
+func (emptyInfo) ModTime() time.Time     { return time.Time{} }
+func (emptyInfo) IsDir() bool            { return false }
+func (emptyInfo) Sys() any               { return nil }
+func (emptyInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }
 
 func (nowhere) Read([]byte) (int, error)           { return 0, errSealed }
 func (nowhere) ReadAt([]byte, int64) (int, error)  { return 0, errSealed }

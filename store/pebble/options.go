@@ -23,12 +23,12 @@ const (
 
 // Limits and times that nobody has needed to configure.
 const (
-	batchBytesMax   = 4 << 20  // of one commit, unless a single Submit is larger
-	memTableBytes   = 16 << 20 // bounds, fourfold, what a start has to replay
-	memTablesMax    = 4
-	sweepMax        = 4096 // tombstones collected in one commit
-	openFilesMax    = 1000
-	probeSpareBytes = 4 << 20 // that must be free beyond the logs before a full disk is tried again
+	batchBytesMax    = 4 << 20 // of one commit, unless a single Submit is larger
+	memTableBytesMax = 16 << 20
+	memTablesMax     = 4    // with the above, bounds what a start has to replay
+	sweepMax         = 4096 // tombstones collected in one commit
+	openFilesMax     = 1000
+	probeSpareBytes  = 4 << 20 // that must be free beyond the logs before a full disk is tried again
 )
 
 // Options configures a Store. The zero value of everything but Dir is the documented default.
@@ -48,7 +48,9 @@ type Options struct {
 	Log *slog.Logger     // default: discards
 	Now func() time.Time // of tombstones; default time.Now
 
-	fs vfs.FS // default: the file system of the machine
+	// Tests make the disk fail, and rotate logs often.
+	fs            vfs.FS // default: the file system of the machine
+	memTableBytes uint64 // default memTableBytesMax
 }
 
 // Validate returns an error that names the configuration key, or nil.
@@ -79,6 +81,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.ProbeInterval, time.Second)
 	setDefault(&o.Log, slog.New(slog.DiscardHandler))
 	setDefault(&o.fs, vfs.Default)
+	setDefault(&o.memTableBytes, memTableBytesMax)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -45,7 +45,7 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens the folder, or creates an empty one. It refuses one that another process has open, is
 // of a newer format, or is corrupt; the error then names the file and the way out. What a crash
-// left behind is recovered, which takes well below 5 s: at most memTablesMax*memTableBytes of log.
+// left behind is recovered, which takes well below 5 s: at most memTablesMax*memTableBytesMax of log.
 func Open(opts Options) (*Store, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
