@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -73,11 +74,7 @@ func Start(o Options) (*Engine, error) {
 		slowLog: newLimitedLog(o.Log),
 		done:    make(chan struct{}), ready: make(chan struct{}),
 	}
-	// A loop parked in epoll_wait keeps its P until the runtime's monitor takes it away: without two
-	// to spare, goroutines beside the loops wait for milliseconds.
-	if want := o.Loops + 2; runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
+	setProcs(o.Loops)
 	for id := range o.Loops {
 		e.loops = append(e.loops, newLoop(e, id))
 	}
@@ -90,6 +87,16 @@ func Start(o Options) (*Engine, error) {
 		return e, nil
 	case <-e.done:
 		return nil, fmt.Errorf("engine: listen on %s: %w", e.hostPort(), e.runErr)
+	}
+}
+
+// setProcs lets goroutines beside the loops run: a loop parked in epoll_wait keeps its P until the
+// runtime's monitor takes it away, so without two to spare they would wait for milliseconds. On one
+// CPU there is nothing to run them on, and an idle P is woken for nothing each time a loop falls
+// idle, which costs a lone publish a fifth more. Measured in docs/adr/0005-one-p-on-one-cpu.md.
+func setProcs(loops int) {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.NumCPU() > 1 && runtime.GOMAXPROCS(0) < loops+2 {
+		runtime.GOMAXPROCS(loops + 2)
 	}
 }
 

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"sync/atomic"
 	"time"
 
 	"deepstream-fast/bulk"
@@ -43,42 +42,59 @@ func (l *Loop) listenMessage(topic int, t *bulk.Topic, peer bulk.Peer, s *conn, 
 	return true
 }
 
-// registration is one LISTEN or UNLISTEN on its way through all homes. Whoever is last answers it.
+// registration is one LISTEN or UNLISTEN on its way through all homes. Each reports to the loop of the
+// connection when it has finished, and the last one's report is the answer's cue. Mail being first in,
+// first out, answers keep the order of the requests, and what a home asked the connection meanwhile
+// comes before the answer.
 type registration struct {
-	peer   protocol.ConnID
-	topic  int
-	ack    protocol.Message // owns its bytes
-	left   atomic.Int32
-	failed atomic.Bool
+	// Set by newRegistration, then constant.
+	peer  protocol.ConnID
+	topic int
+	ack   protocol.Message // owns its bytes
+
+	// Owned by the loop of peer.
+	left   int // homes that have not reported yet
+	failed bool
 }
 
 func (l *Loop) newRegistration(topic int, peer protocol.ConnID, m *protocol.Message) *registration {
-	r := &registration{peer: peer, topic: topic}
+	r := &registration{peer: peer, topic: topic, left: l.node.opts.Loops}
 	r.ack = protocol.Message{
 		Topic: m.Topic, Action: m.Action, IsAck: true,
 		Name: bytes.Clone(m.Name), CorrelationID: bytes.Clone(m.CorrelationID),
 	}
-	r.left.Store(int32(l.node.opts.Loops))
 	return r
 }
 
-// done notes that one home has finished with r, and answers if it was the last.
-func (l *Loop) done(r *registration) {
-	if r.left.Add(-1) > 0 {
+// done reports that this home has finished with r.
+func (l *Loop) done(r *registration, err error) {
+	if origin := r.peer.Loop(); origin != l.id {
+		l.on(origin, func(o *Loop) { o.finished(r, err) })
 		return
 	}
-	if r.failed.Load() { // some home is full: take it back everywhere
-		l.forgetPattern(r)
+	l.finished(r, err)
+}
+
+// finished notes one home's report, and answers after the last.
+func (l *Loop) finished(r *registration, err error) {
+	r.left--
+	r.failed = r.failed || err != nil
+	switch {
+	case r.left > 0:
+	case r.failed: // some home is full: take it back everywhere
+		if removal := l.listen[r.topic].Unlisten(r.peer, r.ack.Name); removal != nil {
+			l.node.patterns[r.topic].Add(-1)
+			l.remove(removal)
+		}
 		l.onOthers(func(h *Loop) { h.forgetPattern(r) })
-		l.node.patterns[r.topic].Add(-1)
-		t := protocol.Message{
+		l.reply = protocol.Message{
 			Topic: r.ack.Topic, Action: protocol.EventMessageDenied, OriginalAction: r.ack.Action,
 			IsError: true, Name: r.ack.Name, CorrelationID: r.ack.CorrelationID,
 		}
-		l.send(r.peer, &t, engine.Reply)
-		return
+		l.Reply(r.peer, &l.reply)
+	default:
+		l.Reply(r.peer, &r.ack)
 	}
-	l.send(r.peer, &r.ack, engine.Reply)
 }
 
 func (l *Loop) forgetPattern(r *registration) {
@@ -108,18 +124,19 @@ func (l *Loop) startListen(topic int, t *bulk.Topic, peer bulk.Peer, m *protocol
 			Name: m.Name, CorrelationID: m.CorrelationID,
 		}
 		l.Reply(peer.ID, &l.reply)
-	case !added: // idempotent: quirk Q1e
-		l.reply = protocol.Message{Topic: m.Topic, Action: m.Action, IsAck: true, Name: m.Name, CorrelationID: m.CorrelationID}
-		l.Reply(peer.ID, &l.reply)
+	case !added: // idempotent, quirk Q1e; but the first request may not have been answered yet
+		r := l.newRegistration(topic, peer.ID, m)
+		l.onOthers(func(h *Loop) { h.done(r, nil) })
+		l.done(r, nil)
 	default:
 		r := l.newRegistration(topic, peer.ID, m)
 		l.onOthers(func(h *Loop) {
-			if _, err := h.listen[topic].Listen(r.peer, p); err != nil {
-				r.failed.Store(true)
-			}
+			_, err := h.listen[topic].Listen(r.peer, p)
 			h.startScan(r, p)
+			h.done(r, err)
 		})
 		l.startScan(r, p)
+		l.done(r, nil)
 	}
 }
 
@@ -133,10 +150,10 @@ func (l *Loop) unlisten(topic int, peer bulk.Peer, m *protocol.Message) {
 	}
 	l.onOthers(func(h *Loop) {
 		h.forgetPattern(r)
-		h.done(r)
+		h.done(r, nil)
 	})
 	l.remove(removal)
-	l.done(r)
+	l.done(r, nil)
 }
 
 func (l *Loop) listenAnswer(topic int, peer bulk.Peer, m *protocol.Message) {
@@ -214,7 +231,6 @@ func (l *Loop) startScan(r *registration, p *listen.Pattern) {
 	if l.scanSlice(s) {
 		l.scans = append(l.scans, s)
 	}
-	l.done(r)
 }
 
 func (l *Loop) scanSlice(s *scan) (more bool) {

@@ -23,7 +23,10 @@ type innocents struct {
 	failure error
 }
 
-const innocentPeriod = 4 * time.Millisecond
+const (
+	innocentPeriod = 4 * time.Millisecond
+	memoryPatience = 6 * time.Second // for memory to return
+)
 
 // innocents starts them. end stops them and judges what they saw.
 func (s *server) innocents(t testing.TB) *innocents {
@@ -113,7 +116,7 @@ func (s *server) memoryReturns(t testing.TB, before, files int) {
 	t.Helper()
 	began := time.Now()
 	limit := before + before/2 + 48*mib
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(memoryPatience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -123,7 +126,7 @@ func (s *server) memoryReturns(t testing.TB, before, files int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("memory: %s before, %s peak, still %s after %v; descriptors %d before, %d now", size(before), size(peak), size(now), patience, files, s.files())
+			t.Errorf("memory: %s before, %s peak, still %s after %v; descriptors %d before, %d now", size(before), size(peak), size(now), memoryPatience, files, s.files())
 			return
 		}
 		<-tick.C

@@ -14,39 +14,21 @@ import (
 
 // Running out of descriptors refuses newcomers and nothing else.
 func TestDescriptorLimit(t *testing.T) {
-	s := start(t, setup{files: 300})
-	in := s.innocents(t)
-	var conns []net.Conn
-	for range 1000 {
-		c, err := net.DialTimeout("tcp", s.addr, time.Second)
-		if err != nil {
-			break
-		}
-		conns = append(conns, c)
-	}
-	t.Logf("%d connections, %d descriptors", len(conns), s.files())
-	for _, c := range conns {
-		_ = c.Close()
-	}
-	var last error
-	eventually(t, "clients get in again", func() bool {
-		select {
-		case <-s.done:
-			t.Fatalf("the server ended with %d:\n%s", s.code, tail(s.log.String()))
-		default:
-		}
-		_, last = s.tryLogin(t, "")
-		return last == nil
-	})
-	in.end(2 * time.Second)
+	descriptorLimit(t, func(*server) {})
 }
 
 // The same with a loop that is busy, so that refusing waits while accepting goes on.
 func TestDescriptorLimitUnderLoad(t *testing.T) {
+	descriptorLimit(t, func(s *server) {
+		s.login(t, "").send(frameOf(subscribeTo(numbered("n", 500_000)...)))
+	})
+}
+
+func descriptorLimit(t *testing.T, load func(s *server)) {
+	t.Helper()
 	s := start(t, setup{files: 300})
 	in := s.innocents(t)
-	busy := s.login(t, "")
-	busy.send(frameOf(subscribeTo(numbered("n", 500_000)...)))
+	load(s)
 	var conns []net.Conn
 	for range 1000 {
 		c, err := net.DialTimeout("tcp", s.addr, 200*time.Millisecond)
@@ -106,6 +88,7 @@ func TestHalfClosedWebSocket(t *testing.T) {
 
 // Everything queued reaches a client that reads slowly, as long as shutdownTimeout lasts.
 func TestShutdownDeliversToSlowReader(t *testing.T) {
+	t.Parallel()
 	s := start(t, setup{})
 	sub := s.login(t, "")
 	_ = sub.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
@@ -118,7 +101,7 @@ func TestShutdownDeliversToSlowReader(t *testing.T) {
 	}
 	pub.alive()
 	s.signal(syscall.SIGTERM)
-	eventuallyAfter(t, 3*time.Second)
+	<-time.After(3 * time.Second)
 	for i := range events {
 		if _, err := sub.await(protocol.TopicEvent, protocol.EventEmit); err != nil {
 			t.Fatalf("after %d of %d events: %v", i, events, err)

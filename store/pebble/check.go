@@ -31,6 +31,9 @@ func Check(opts Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if err := verifyInventory(opts.fs, opts.Dir); err != nil {
+		return Report{}, errors.Join(explain(opts.Dir, err), lock.Close())
+	}
 	cache := lsm.NewCache(opts.CacheBytes)
 	defer cache.Unref()
 	db, err := openDatabase(&opts, lock, cache, true, func() {})

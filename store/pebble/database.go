@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
 
 	lsm "github.com/cockroachdb/pebble/v2"
@@ -46,7 +47,10 @@ func openDatabase(opts *Options, lock *lsm.Lock, cache *lsm.Cache, readOnly bool
 	log := &logger{log: opts.Log, disk: d}
 	engine, err := lsm.Open(opts.Dir, lsmOptions(opts, log, lock, cache, readOnly))
 	if err != nil {
-		return nil, explain(opts.Dir, errors.Join(d.Err(), err))
+		if cause := d.Err(); cause != nil {
+			err = cause
+		}
+		return nil, explain(opts.Dir, err)
 	}
 	db := &database{lsm: engine, disk: d, readOnly: readOnly, replaced: make(chan struct{})}
 	if err := db.verify(); err != nil {
@@ -128,35 +132,77 @@ func lsmOptions(opts *Options, log *logger, lock *lsm.Lock, cache *lsm.Cache, re
 	return o
 }
 
-// fileName finds the file of a database in the text of an error, which often has no other place for it.
-var fileName = regexp.MustCompile(`\b(MANIFEST-\d+|OPTIONS-\d+|\d{6,}\.(log|sst|blob)|marker\.[a-z-]+\.\d+\.\S*\w)`)
-
-// tableNumber finds the number of a table or log in errors that name no file.
-var tableNumber = regexp.MustCompile(`\b(table|wal|log) (\d+)`)
-
-// explain says of an error met while opening what is damaged and what can be done about it.
+// explain says of an error met while opening or checking what is damaged and what can be done.
 func explain(dir string, err error) error {
-	if !lsm.IsCorruptionError(err) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store: open %s: %w", dir, err)
+	if !isDamage(err) {
+		return fmt.Errorf("store: folder %s: %w", dir, err)
 	}
-	return fmt.Errorf("store: open %s: %w: damaged file %s: %w; nothing was changed. Restore the folder from a backup, "+
-		"or move it away to start empty", dir, store.ErrCorrupt, damagedFile(err), err)
+	return fmt.Errorf("store: folder %s: %w; restore it from a backup, or move it away to start empty", dir, newDamage(err))
 }
+
+// isDamage reports whether err says that a file is not as it was written. Pebble does not mark all
+// such errors.
+func isDamage(err error) bool {
+	return lsm.IsCorruptionError(err) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) ||
+		strings.Contains(err.Error(), "size mismatch")
+}
+
+// damage is an error about a damaged file. It is a store.ErrCorrupt.
+type damage struct {
+	file  string
+	cause error
+}
+
+func newDamage(cause error) *damage { return &damage{damagedFile(cause), cause} }
+
+func (d *damage) Error() string {
+	cause, _, _ := strings.Cut(d.cause.Error(), "\n") // Pebble appends what is for programs
+	return fmt.Sprintf("damaged file %s: %s", d.file, cause)
+}
+
+func (d *damage) Unwrap() []error { return []error{store.ErrCorrupt, d.cause} }
+
+var (
+	// fileName finds the name of a file in the text of an error, which often has no other place for it.
+	fileName = regexp.MustCompile(`\b((MANIFEST|OPTIONS)-\d+|\d{6,}\.(log|sst)|marker\.[a-z.-]+\d+\S*\w)`)
+
+	// fileNumber finds the number of a file in the text of an error that has no name.
+	fileNumber = regexp.MustCompile(`\b(table|file|wal|log) (\d+)`)
+)
 
 // damagedFile returns the name of the file that err is about.
 func damagedFile(err error) string {
-	text := fmt.Sprintf("%v %+v", err, err)
+	text := err.Error() + details(err)
 	if name := fileName.FindString(text); name != "" {
 		return name
 	}
-	if m := tableNumber.FindStringSubmatch(text); m != nil {
-		extension := "log"
-		if m[1] == "table" {
-			extension = "sst"
-		}
-		return fmt.Sprintf("%06s.%s", m[2], extension)
+	m := fileNumber.FindStringSubmatch(text)
+	switch {
+	case m == nil:
+		return "not known"
+	case m[1] == "table" || m[1] == "file":
+		return fmt.Sprintf("%06s.sst", m[2])
+	default:
+		return fmt.Sprintf("%06s.log", m[2])
 	}
-	return "unknown"
+}
+
+// details returns what Pebble attaches to err without making it part of the text.
+func details(err error) (text string) {
+	if d, ok := err.(interface{ ErrorDetail() string }); ok {
+		text = " " + d.ErrorDetail()
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		if next := err.Unwrap(); next != nil {
+			text += details(next)
+		}
+	case interface{ Unwrap() []error }:
+		for _, next := range err.Unwrap() {
+			text += details(next)
+		}
+	}
+	return text
 }
 
 // logger passes on what Pebble has to say. Its messages are for those who look for them: what an

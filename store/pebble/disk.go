@@ -66,7 +66,10 @@ func (d *disk) do(op, path string, f func() error) error {
 	if err == nil || op == opRemove && errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	d.seal(fmt.Errorf("%s %s: %w", op, path, err))
+	if !strings.Contains(err.Error(), path) { // the os package says both, others neither
+		err = fmt.Errorf("%s %s: %w", op, path, err)
+	}
+	d.seal(err)
 	return nil
 }
 

@@ -81,7 +81,7 @@ func (s *Store) readOnce(f func(*database) error) (*database, error) {
 	}
 	err := f(s.db)
 	if err != nil && (lsm.IsCorruptionError(err) || errors.Is(err, store.ErrCorrupt)) {
-		err = fmt.Errorf("store: %w: damaged file %s: %w", store.ErrCorrupt, damagedFile(err), err)
+		err = fmt.Errorf("store: %w", newDamage(err))
 	}
 	return s.db, err
 }

@@ -65,13 +65,24 @@ func Open(opts Options) (*Store, error) {
 		sealed:    make(chan struct{}, 1),
 		lastSweep: opts.Now(),
 	}
-	if s.db, err = openDatabase(&s.opts, s.lock, s.cache, false, s.signalSealed); err != nil {
+	if s.db, err = s.openFirst(); err != nil {
 		s.cache.Unref()
 		return nil, errors.Join(err, lock.Close())
 	}
 	s.readers = async.NewReaders(opts.Readers, opts.ReadsMax)
 	go s.run() // ends after Close of the queue; Close waits for stopped
 	return s, nil
+}
+
+// openFirst opens a folder that may have been at rest: if so, exactly as the store left it.
+func (s *Store) openFirst() (*database, error) {
+	if err := verifyInventory(s.opts.fs, s.opts.Dir); err != nil {
+		return nil, explain(s.opts.Dir, err)
+	}
+	if err := removeInventory(s.opts.fs, s.opts.Dir); err != nil {
+		return nil, fmt.Errorf("store: folder %s: %w", s.opts.Dir, err)
+	}
+	return openDatabase(&s.opts, s.lock, s.cache, false, s.signalSealed)
 }
 
 func (s *Store) signalSealed() {
@@ -125,7 +136,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.db.close()
-	s.db = nil
+	if s.db = nil; err == nil && s.refusal() == nil {
+		err = writeInventory(s.opts.fs, s.opts.Dir)
+	}
 	s.cache.Unref()
 	return errors.Join(err, s.lock.Close())
 }
@@ -148,6 +161,9 @@ func (s *Store) Backup(dir string) error {
 		return fmt.Errorf("store: back up %s to %s: %w", s.opts.Dir, dir, err)
 	}
 	if err := s.db.disk.Err(); err != nil {
+		return fmt.Errorf("store: back up %s to %s: incomplete, remove it: %w", s.opts.Dir, dir, err)
+	}
+	if err := writeInventory(s.opts.fs, dir); err != nil {
 		return fmt.Errorf("store: back up %s to %s: incomplete, remove it: %w", s.opts.Dir, dir, err)
 	}
 	return nil

@@ -1,0 +1,154 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"deepstream-fast/store"
+	"deepstream-fast/store/storetest"
+)
+
+const damageNames = 2000
+
+// damageFixture makes a folder with records in tables and in the log, and returns its files.
+func damageFixture(t *testing.T) (dir string, files []string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "data")
+	s := mustOpen(t, Options{Dir: dir})
+	for i := range damageNames {
+		storetest.Put(t, s, write(fmt.Sprint(i), int32(i), payload(i)))
+		if i == damageNames/2 {
+			if err := s.db.lsm.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	crashed := filepath.Join(t.TempDir(), "crashed") // as a crash would leave it: with a log to replay
+	if err := s.Backup(crashed); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	if _, err := Check(Options{Dir: crashed}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(crashed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err != nil {
+			t.Fatal(err)
+		} else if info.Size() > 0 && e.Name() != inventoryName {
+			files = append(files, e.Name())
+		}
+	}
+	return crashed, files
+}
+
+// TestDamage damages one file at a time of a folder at rest, and of one that was left by a crash.
+// The store refuses to open and names the file. What cannot be seen without reading every record is
+// said when it is read, and by Check.
+func TestDamage(t *testing.T) {
+	dir, files := damageFixture(t)
+	for _, atRest := range []bool{true, false} {
+		for _, file := range files {
+			for what, damage := range damages {
+				t.Run(fmt.Sprintf("rest=%v/%s/%s", atRest, file, what), func(t *testing.T) {
+					testDamage(t, dir, file, what, atRest, damage)
+				})
+			}
+		}
+	}
+}
+
+var damages = map[string]func(b []byte) []byte{
+	"flipped": func(b []byte) []byte { b[len(b)/2] ^= 0xff; return b },
+	"zeroed":  func(b []byte) []byte { clear(b[len(b)/3 : len(b)/2]); return b },
+	"cut":     func(b []byte) []byte { return b[:len(b)/2] },
+	"removed": nil,
+}
+
+func testDamage(t *testing.T, dir, file, what string, atRest bool, damage func([]byte) []byte) {
+	copied := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if !atRest {
+		if err := os.Remove(filepath.Join(copied, inventoryName)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damageFile(t, filepath.Join(copied, file), damage)
+
+	_, checkErr := Check(Options{Dir: copied})
+	s, openErr := Open(Options{Dir: copied})
+	table := strings.HasSuffix(file, ".sst")
+	if blocks := table && (what == "flipped" || what == "zeroed"); openErr == nil && !blocks {
+		mustClose(t, s)
+		if atRest {
+			t.Fatal("opened")
+		}
+		return // a crash can leave just that, or the file does not matter
+	}
+	for _, err := range []error{checkErr, openErr} {
+		if err != nil && (!errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), file) ||
+			!strings.Contains(err.Error(), "backup")) && atRest {
+			t.Fatalf("does not name %s and the way out: %v", file, err)
+		}
+	}
+	if checkErr == nil {
+		t.Fatal("the check has nothing to say")
+	}
+	if openErr == nil {
+		testDamagedReads(t, s, file)
+		mustClose(t, s)
+	}
+}
+
+// testDamagedReads reads everything from a store with a damaged table: a record is as it was written,
+// or the answer names the file.
+func testDamagedReads(t *testing.T, s *Store, file string) {
+	refused := 0
+	for i := range damageNames {
+		r, err := storetest.Get(s, fmt.Sprint(i))
+		switch {
+		case err == nil && string(r.Data) != payload(i):
+			t.Fatalf("record %d: %+v with data that was never written", i, r.Head)
+		case err != nil && (!errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), file)):
+			t.Fatalf("record %d: does not name %s: %v", i, file, err)
+		case err != nil:
+			refused++
+		}
+	}
+	if _, err := storetest.HeadBulk(s, allNames()); err == nil && refused == 0 {
+		t.Fatal("all could be read although a block is damaged")
+	}
+}
+
+func allNames() (names [][]byte) {
+	for i := range damageNames {
+		names = append(names, fmt.Append(nil, i))
+	}
+	return names
+}
+
+func damageFile(t *testing.T, path string, damage func([]byte) []byte) {
+	t.Helper()
+	if damage == nil {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, damage(b), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
