@@ -1,9 +1,9 @@
 package bench
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,8 +18,8 @@ const (
 	subConns     = 1_000
 	subsPerConn  = 1_000
 	dialTimeout  = 10 * time.Second
-	garbagePosts = 1_500
-	garbageBytes = 900 << 10 // per post: below the default limit of a body
+	garbageBatch = 256              // health checks in one write
+	garbageTime  = 60 * time.Second // for them to add up to a collection
 )
 
 // BenchmarkIdleConnections reports what one logged-in connection that says nothing adds to the
@@ -37,7 +37,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 
 // BenchmarkSubscriptionsRSS reports what one of a million subscriptions adds to the resident memory
 // of the server, beyond its connection: names of 20 bytes, each had by one connection or by all.
-// Where the server collects garbage at that size, it also reports the CPU of the last collection.
+// It also reports the CPU of a garbage collection at that size.
 func BenchmarkSubscriptionsRSS(b *testing.B) {
 	rig := fastRig(b)
 	for _, names := range []string{"distinct", "shared"} {
@@ -64,10 +64,9 @@ func subscriptions(b *testing.B, rig *Rig, distinct bool) {
 		mustKnow(b, c, names20(i, distinct)[subsPerConn-1])
 	}
 	b.ReportMetric(float64(after-before)/(subConns*subsPerConn), "RSS-bytes/sub")
-	if gc, ok := provokeCollection(b, p); ok {
-		b.ReportMetric(float64(gc.CPU.Microseconds())/1e3, "gc-cpu-ms")
-		b.ReportMetric(float64(gc.Heap>>20), "gc-heap-MiB")
-	}
+	gc := provokeCollection(b, p)
+	b.ReportMetric(float64(gc.CPU.Microseconds())/1e3, "gc-cpu-ms")
+	b.ReportMetric(float64(gc.Heap>>20), "gc-heap-MiB")
 }
 
 // names20 returns the names of connection i, 20 bytes each.
@@ -91,27 +90,35 @@ func mustKnow(b *testing.B, c *load.Conn, name string) {
 	}
 }
 
-// provokeCollection posts large bodies, garbage as soon as they are answered, until the server has
-// collected once more. It reports nothing about a server that gets along without.
-func provokeCollection(b *testing.B, p *Process) (Collection, bool) {
+// provokeCollection asks for the health check, which leaves a few hundred bytes of garbage, until the
+// server has collected once more.
+func provokeCollection(b *testing.B, p *Process) Collection {
 	b.Helper()
-	client := &http.Client{Timeout: dialTimeout}
-	defer client.CloseIdleConnections()
-	body := bytes.Repeat([]byte{' '}, garbageBytes)
+	conn, err := net.Dial("tcp", p.Addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(garbageTime))
+	const request = "GET /health-check HTTP/1.1\r\nHost: bench\r\n\r\n"
+	batch := []byte(strings.Repeat(request, garbageBatch))
+	answers := bufio.NewReader(conn)
 	before, _ := lastCollection(p.Stderr())
-	for range garbagePosts {
-		answer, err := client.Post("http://"+p.Addr+"/api", "application/json", bytes.NewReader(body))
-		if err != nil { // a server may also hang up on what it refuses; then there is no garbage to make
-			b.Logf("no collection provoked: %v", err)
-			return Collection{}, false
+	for {
+		if _, err := conn.Write(batch); err != nil {
+			b.Fatalf("no collection provoked: %v\n%s", err, p.Stderr())
 		}
-		_, _ = io.Copy(io.Discard, answer.Body) // a refusal is as good as an answer
-		_ = answer.Body.Close()
+		for range garbageBatch {
+			answer, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				b.Fatalf("no collection provoked: %v\n%s", err, p.Stderr())
+			}
+			_ = answer.Body.Close()
+		}
 		if gc, ok := lastCollection(p.Stderr()); ok && gc.Number > before.Number {
-			return gc, true
+			return gc
 		}
 	}
-	return Collection{}, false
 }
 
 func fastRig(b *testing.B) *Rig {

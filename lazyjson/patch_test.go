@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"deepstream-fast/internal/invariant"
 )
 
 func mustPath(t testing.TB, text string) Path {
@@ -163,7 +165,7 @@ func TestSetMulti(t *testing.T) {
 		{"too many", `{}`, list(PatchesMax + 1), "", ErrTooMuch},
 		{"too large", long, list(2), "", ErrTooLarge},
 		{"too much work", long[:DocBytesMax-2] + `"}`, list(5), "", ErrTooMuch},
-		{"grows in steps", `{}`, `[` + strings.Repeat(`{"path":"a[100000].b","data":1},{"path":"a[100000]","data":0},{"path":"b","data":1},{"path":"a","data":[[]]},`, 99) + `{"path":"a","data":1}]`, `{"a":1,"b":1}`, nil},
+		{"grows in steps", `{}`, `[` + strings.Repeat(`{"path":"a[100000].b","data":1},{"path":"a[100000]","data":0},{"path":"b","data":1},{"path":"a","data":[[]]},`, 30) + `{"path":"a","data":1}]`, `{"a":1,"b":1}`, nil},
 	} {
 		got, err := SetMulti([]byte("kept"), []byte(tt.doc), []byte(tt.patches))
 		if !errors.Is(err, tt.err) || string(got) != "kept"+tt.want {
@@ -198,10 +200,10 @@ func TestSetMultiIsSetRepeated(t *testing.T) {
 func TestPatchDoesNotAllocate(t *testing.T) {
 	doc, value := document(1<<10), []byte(`{"x":[1,2,3]}`)
 	patches := []byte(`[{"path":"items[2].name","data":"n"},{"path":"new[3].x","data":1},{"path":"a\"b","data":1},{"path":"items[1].id"}]`)
-	paths := [][]byte{[]byte("items[2].name"), []byte(" new . x[7][0x1] "), []byte("items[-1]"), []byte("a[1e-7].b")}
+	paths := [][]byte{[]byte("items[2].name"), []byte(" new . x[7][1] "), []byte("items[-1][ 1e2 ]")}
 	buf := make([]byte, 0, 16<<10)
 	if n := testing.AllocsPerRun(100, func() {
-		for _, text := range paths[:3] {
+		for _, text := range paths {
 			path, err := ParsePath(text)
 			if err != nil {
 				t.Fatal(err)
@@ -217,7 +219,7 @@ func TestPatchDoesNotAllocate(t *testing.T) {
 		if _, err := SetMulti(buf, doc, patches); err != nil {
 			t.Fatal(err)
 		}
-	}); n != 0 {
+	}); n != 0 && !invariant.Enabled { // the assertion's arguments allocate
 		t.Errorf("%v allocations", n)
 	}
 }

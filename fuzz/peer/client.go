@@ -26,7 +26,7 @@ const upgradeRequest = "GET " + Path + " HTTP/1.1\r\nHost: localhost\r\nUpgrade:
 
 var maskKey = [4]byte{0x1b, 0x5e, 0x93, 0xc7}
 
-// Client is one connection. Not safe for concurrent use.
+// Client is one connection. Not safe for concurrent use, but for Write and CloseWrite beside a read.
 type Client struct {
 	conn   net.Conn
 	r      *bufio.Reader
@@ -153,6 +153,13 @@ func (c *Client) Close() ([]string, error) {
 	}
 	c.Write(AppendFrame(nil, ws.Close, binary.BigEndian.AppendUint16(nil, uint16(ws.CloseNormal))))
 	return c.AwaitClose()
+}
+
+// CloseWrite ends the sending direction; the server sees the end of the stream.
+func (c *Client) CloseWrite() {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
 }
 
 // Abort resets the connection.
