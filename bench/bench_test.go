@@ -21,13 +21,13 @@ func BenchmarkFanoutE2E(b *testing.B) {
 		for _, mode := range []Mode{Saturated, Paced, Rate} {
 			for _, server := range servers { // innermost: they share the neighbours' weather
 				c := Case{Server: server, Subscribers: subs, Mode: mode}
-				b.Run(c.String(), func(b *testing.B) { fanout(b, rig, c) })
+				b.Run(c.String(), func(b *testing.B) { measureFanout(b, rig, c) })
 			}
 		}
 	}
 }
 
-func fanout(b *testing.B, rig *Rig, c Case) {
+func measureFanout(b *testing.B, rig *Rig, c Case) {
 	bout, err := rig.Begin(c)
 	if err != nil {
 		b.Fatal(err)

@@ -3,7 +3,10 @@
 // are in testdata. Package peer below it is the client they share with the scenarios of session.
 //
 //	go test ./fuzz -fuzz=FuzzSession
-//	go test ./fuzz -fuzz=FuzzStream
+//	go test ./fuzz -fuzz=FuzzStream -fuzzminimizetime=10x
+//
+// The engine's goroutines make coverage waver a little, which the fuzzer takes for news and spends
+// its time on minimizing: the second flag keeps that short.
 //
 // # Invariants
 //   - Nothing a client sends makes a loop panic: the engine catches and counts, the targets look.

@@ -7,13 +7,13 @@ const (
 	PatchesMax = 10_000
 	// MultiBytesMax bounds the work of one list, since each patch rewrites the document: the sizes of
 	// the document before every patch may add up to this.
-	MultiBytesMax = 64 << 20
+	MultiBytesMax = 32 << 20
 )
 
 // The members of a patch. Others are ignored.
 var (
-	patchPath = segment{key: []byte("path")}
-	patchData = segment{key: []byte("data")}
+	patchPath = Path{text: []byte("path"), segments: 1}
+	patchData = Path{text: []byte("data"), segments: 1}
 )
 
 // SetMulti appends doc to dst with a list of patches applied in order, all or none, and returns the
@@ -56,19 +56,12 @@ func applyPatch(dst, doc, element []byte) ([]byte, error) {
 	if element[0] != '{' {
 		return dst, ErrPatches
 	}
-	where, ok := find(element, 0, patchPath)
-	if !ok {
-		return dst, ErrSyntax
-	}
-	if !where.found || element[where.from] != '"' {
+	where, ok := Get(element, patchPath)
+	if !ok || where[0] != '"' {
 		return dst, ErrPatches
 	}
-	what, ok := find(element, 0, patchData)
-	if !ok {
-		return dst, ErrSyntax
-	}
 	var buf [256]byte
-	text, err := unquote(buf[:0], element[where.from+1:where.to-1])
+	text, err := unquote(buf[:0], where[1:len(where)-1])
 	if err != nil {
 		return dst, err
 	}
@@ -76,10 +69,10 @@ func applyPatch(dst, doc, element []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if !what.found {
-		return Erase(dst, doc, path)
+	if value, ok := Get(element, patchData); ok {
+		return Set(dst, doc, path, value)
 	}
-	return Set(dst, doc, path, element[what.from:what.to])
+	return Erase(dst, doc, path)
 }
 
 // unquote returns what the spelled path says: the same bytes, or those appended to buf.

@@ -15,9 +15,8 @@ func Get(doc []byte, path Path) (value []byte, ok bool) {
 	if path.segments == 0 {
 		return nil, false
 	}
-	c := path.cursor()
-	at, err := resolve(doc, &c)
-	if err != nil || !at.found || !c.done() {
+	at, err := locate(doc, path)
+	if err != nil || !at.found || at.seg.left > 1 {
 		return nil, false
 	}
 	return doc[at.from:at.to:at.to], true
@@ -66,99 +65,109 @@ func patch(dst, doc []byte, path Path, value []byte) ([]byte, error) {
 
 // splice does the work of patch, and may leave part of it in dst if it fails.
 func splice(dst, doc []byte, path Path, value []byte) ([]byte, error) {
-	c := path.cursor()
-	at, err := resolve(doc, &c)
-	switch {
-	case err != nil:
+	at, err := locate(doc, path)
+	if err != nil {
 		return dst, err
+	}
+	var scratch [numberBytesMax]byte
+	rest := at.seg
+	seg := rest.next(path.text, &scratch)
+	fill := int64(FillMax)
+	switch {
 	case at.lost:
 		return append(dst, doc...), nil
-	case value == nil && c.done():
-		return appendErased(dst, doc, at), nil
+	case value == nil && rest.done():
+		return appendErased(dst, doc, at, seg.key), nil
 	case at.found:
 		dst = append(dst, doc[:at.from]...)
-		dst, err = appendRest(dst, &c, value, FillMax)
+		dst, err = appendRest(dst, path.text, rest, value, fill)
 		return append(dst, doc[at.to:]...), err
 	}
 	dst = append(dst, doc[:at.end]...)
 	if at.count > 0 {
 		dst = append(dst, ',')
 	}
-	fill := int64(FillMax)
 	if doc[at.open] == '{' {
-		dst = append(appendQuoted(dst, at.seg.key), ':')
+		dst = append(appendQuoted(dst, seg.key), ':')
 	} else if dst, fill, err = appendFill(dst, at.index-at.count, fill); err != nil {
 		return dst, err
 	}
-	dst, err = appendRest(dst, &c, value, fill)
+	dst, err = appendRest(dst, path.text, rest, value, fill)
 	return append(dst, doc[at.end:]...), err
 }
 
-// place is where a segment leads in a container.
+// place is where the segments of a path lead, as far as there are containers.
 type place struct {
-	open     int     // of the container
-	seg      segment // what was asked for
-	index    int64   // the same, in an array
-	found    bool    // there is a value,
-	from, to int     // and this is it
-	lost     bool    // the segment names nothing in this kind of container
-	count    int64   // items passed; all, if not found
-	end      int     // behind the last of them, where another one goes
+	open     int    // the innermost container
+	seg      cursor // in front of the segment it was asked for
+	index    int64  // that segment, in an array
+	found    bool   // there is a value,
+	from, to int    // and this is it
+	lost     bool   // the segment names nothing in this kind of container
+	count    int64  // items passed; all, if not found
+	end      int    // behind the last of them, where another one goes
 }
 
-// resolve follows c into doc as far as there are containers. It returns the place of the last segment
-// it took from c.
-func resolve(doc []byte, c *cursor) (place, error) {
+// locate follows path into doc.
+func locate(doc []byte, path Path) (place, error) {
 	open := skipSpace(doc, 0)
 	if open >= len(doc) || !isOpener(doc[open]) {
 		return place{}, ErrRoot
 	}
-	for {
-		at, ok := find(doc, open, c.next())
-		if !ok {
-			return at, ErrSyntax
-		}
-		if c.done() || !at.found || !isOpener(doc[at.from]) {
-			return at, nil
-		}
-		open = at.from
+	at, end := resolve(doc, open, path.text, path.cursor())
+	if end < 0 {
+		return at, ErrSyntax
 	}
+	return at, nil
 }
 
-// find looks seg up in the container opened at b[open]. It reports false for malformed text.
-func find(b []byte, open int, seg segment) (at place, ok bool) {
-	at = place{open: open, seg: seg, end: open + 1}
-	opener := b[open]
+// resolve follows c through the container opened at doc[open] and returns the index behind that, or a
+// negative number for malformed text. Of members with the same name the last one counts, as for JSON
+// parsers, so an object is read to its end; but every byte once, however deep the path goes. The
+// recursion is SegmentsMax deep at most.
+func resolve(doc []byte, open int, text []byte, c cursor) (at place, end int) {
+	at = place{open: open, seg: c, end: open + 1}
+	var scratch [numberBytesMax]byte
+	seg := c.next(text, &scratch)
+	opener, ok := doc[open], true
 	if opener == '[' {
 		if at.index, ok = arrayIndex(seg.key); !ok {
 			at.lost = true
-			return at, true
+			return at, skipRest(doc, open+1)
 		}
 	}
-	if empty(b, open) {
-		return at, true
+	if empty(doc, open) {
+		return at, skipRest(doc, open+1)
 	}
-	for i := open + 1; ; {
-		it, ok := scanItem(b, i, opener)
-		if !ok {
-			return at, false
+	best, matched := at, false
+	for i := open + 1; ; i++ {
+		key, from := scanKey(doc, i, opener)
+		match := opener == '[' && at.count == at.index || opener == '{' && sameKey(key, seg.key)
+		if match && !c.done() && from < len(doc) && isOpener(doc[from]) {
+			best, at.to = resolve(doc, from, text, c)
+		} else if at.to = skipValue(doc, from); match {
+			best = at
+			best.found, best.from = true, from
 		}
-		if opener == '[' {
-			at.found = at.count == at.index
+		if at.to <= from {
+			return at, -1
 		}
-		// The last member of a name is the one that JSON parsers keep, so objects are read to their end.
-		if at.found && opener == '[' || opener == '{' && sameKey(it.key, seg.key) {
-			at.found, at.from, at.to = true, it.from, it.to
-		}
-		at.count, at.end, i = at.count+1, it.to, it.sep+1
-		if b[it.sep] != ',' || at.found && opener == '[' {
-			return at, true
+		at.count, at.end, matched = at.count+1, at.to, matched || match
+		switch i = skipSpace(doc, at.to); {
+		case i >= len(doc) || doc[i] != ',' && doc[i] != opener+2:
+			return at, -1
+		case matched && opener == '[':
+			return best, skipRest(doc, i)
+		case matched && doc[i] != ',':
+			return best, i + 1
+		case doc[i] != ',':
+			return at, i + 1
 		}
 	}
 }
 
-// appendErased appends doc without what was found at a place.
-func appendErased(dst, doc []byte, at place) []byte {
+// appendErased appends doc without what was found at a place, asked for by key.
+func appendErased(dst, doc []byte, at place, key []byte) []byte {
 	if !at.found {
 		return append(dst, doc...)
 	}
@@ -169,8 +178,8 @@ func appendErased(dst, doc []byte, at place) []byte {
 	dst = append(dst, doc[:at.open+1]...)
 	kept := len(dst)
 	for i := at.open + 1; ; {
-		it, _ := scanItem(doc, i, '{') // find has seen them all
-		if !sameKey(it.key, at.seg.key) {
+		it, _ := scanItem(doc, i, '{') // resolve has seen them all
+		if !sameKey(it.key, key) {
 			if len(dst) > kept {
 				dst = append(dst, ',')
 			}
@@ -183,16 +192,20 @@ func appendErased(dst, doc []byte, at place) []byte {
 	}
 }
 
-// appendRest appends the containers that the remaining segments of c ask for, with value inside, or
+// appendRest appends the containers that the segments of text behind c ask for, with value inside, or
 // without it if it is nil or the last segment names nothing. It adds at most fill nulls.
-func appendRest(dst []byte, c *cursor, value []byte, fill int64) ([]byte, error) {
+func appendRest(dst, text []byte, c cursor, value []byte, fill int64) ([]byte, error) {
+	if c.done() {
+		return append(dst, value...), nil
+	}
 	var (
 		closers [SegmentsMax]byte
 		depth   int
+		scratch [numberBytesMax]byte
 		err     error
 	)
 	for !c.done() {
-		seg := c.next()
+		seg := c.next(text, &scratch)
 		opener := byte('{')
 		if seg.number {
 			opener = '['

@@ -36,7 +36,7 @@ func ParsePath(text []byte) (Path, error) {
 	p := Path{text: text, segments: SegmentsMax + 1}
 	c := p.cursor()
 	for n := range p.segments {
-		key, number, ok := c.cut()
+		key, number, ok := c.cut(text)
 		if !ok {
 			p.segments = n
 			break
@@ -65,64 +65,66 @@ func forbidden(key []byte) bool {
 
 // segment is one step of a path: the text by which containers are asked, and what it creates.
 type segment struct {
-	key    []byte // valid until the next call of cursor.next
-	number bool   // creates an array, not an object
+	key    []byte
+	number bool // creates an array, not an object
 }
 
-// cursor yields the segments of a path one by one. It keeps places, not slices, so that it holds on to
-// nothing and stays on its caller's stack.
+// cursor is a place in a path, from which its segments are cut one by one. It holds no slices: whoever
+// copies it keeps nothing alive, and the text stays on its owner's stack.
 type cursor struct {
-	text    []byte
 	at, end int // what is left of the current part, behind its key
 	parts   int // where the parts behind it begin
 	left    int // segments not yet yielded
-	scratch [32]byte
 }
 
-func (p Path) cursor() cursor { return cursor{text: p.text, left: p.segments} }
+// numberBytesMax is room for every number as JavaScript spells it.
+const numberBytesMax = 32
+
+func (p Path) cursor() cursor { return cursor{left: p.segments} }
 
 // done reports whether the last segment was yielded.
 func (c *cursor) done() bool { return c.left == 0 }
 
-// next returns the next segment. There must be one.
-func (c *cursor) next() segment {
-	text, number, _ := c.cut()
+// next returns the next segment of text; there must be one. Its key is a view of text, or lies in
+// scratch.
+func (c *cursor) next(text []byte, scratch *[numberBytesMax]byte) segment {
+	key, number, _ := c.cut(text)
 	c.left--
 	if number {
-		text = appendNumberKey(c.scratch[:0], text)
+		key = appendNumberKey(scratch[:0], key)
 	}
-	return segment{text, number}
+	return segment{key, number}
 }
 
 // cut returns the text of the next segment and whether it stood in brackets, or false at the end.
-func (c *cursor) cut() (text []byte, number, ok bool) {
+func (c *cursor) cut(text []byte) (cut []byte, number, ok bool) {
 	for c.at < c.end {
-		if text = c.cutBracket(); len(text) > 0 {
-			return text, true, true
+		if cut = c.cutBracket(text); len(cut) > 0 {
+			return cut, true, true
 		}
 	}
-	for c.parts < len(c.text) {
-		part := c.text[c.parts:]
+	for c.parts < len(text) {
+		part := text[c.parts:]
 		if dot := bytes.IndexByte(part, '.'); dot >= 0 {
 			part = part[:dot]
 		}
-		c.at, c.end = trim(part)
-		c.at, c.end, c.parts = c.parts+c.at, c.parts+c.end, c.parts+len(part)+1
-		if c.at < c.end {
-			return c.cutBracket(), false, true
+		from, to := trim(part)
+		c.at, c.end, c.parts = c.parts+from, c.parts+to, c.parts+len(part)+1
+		if from < to {
+			return c.cutBracket(text), false, true
 		}
 	}
 	return nil, false, false
 }
 
 // cutBracket takes what is before the next bracket of either kind, and that, from the current part.
-func (c *cursor) cutBracket() []byte {
+func (c *cursor) cutBracket(text []byte) []byte {
 	start, i := c.at, c.at
-	for i < c.end && c.text[i] != '[' && c.text[i] != ']' {
+	for i < c.end && text[i] != '[' && text[i] != ']' {
 		i++
 	}
 	c.at = i + 1
-	return c.text[start:i]
+	return text[start:i]
 }
 
 // trim returns the bounds of b without JavaScript's white space at both ends.

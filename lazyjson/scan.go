@@ -18,27 +18,33 @@ type item struct {
 
 // scanItem returns the item that starts at or behind i in a container of the kind that opener says.
 func scanItem(b []byte, i int, opener byte) (it item, ok bool) {
-	i = skipSpace(b, i)
-	if opener == '{' {
-		if i >= len(b) || b[i] != '"' {
-			return it, false
-		}
-		end := skipString(b, i+1)
-		if end < 0 {
-			return it, false
-		}
-		it.key = b[i+1 : end-1]
-		if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
-			return it, false
-		}
-		i = skipSpace(b, i+1)
-	}
-	it.from, it.to = i, skipValue(b, i)
-	if it.to <= it.from {
+	it.key, it.from = scanKey(b, i, opener)
+	if it.to = skipValue(b, it.from); it.to <= it.from {
 		return it, false
 	}
 	it.sep = skipSpace(b, it.to)
 	return it, it.sep < len(b) && (b[it.sep] == ',' || b[it.sep] == opener+2)
+}
+
+// scanKey returns the key of the item that starts at or behind i, and where its value begins, which is
+// len(b) if the text is malformed.
+func scanKey(b []byte, i int, opener byte) (key []byte, value int) {
+	i = skipSpace(b, i)
+	if opener == '[' {
+		return nil, i
+	}
+	if i >= len(b) || b[i] != '"' {
+		return nil, len(b)
+	}
+	end := skipString(b, i+1)
+	if end < 0 {
+		return nil, len(b)
+	}
+	key = b[i+1 : end-1]
+	if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
+		return nil, len(b)
+	}
+	return key, skipSpace(b, i+1)
 }
 
 // empty reports whether the container opened at open holds nothing.
@@ -59,7 +65,7 @@ func skipValue(b []byte, i int) int {
 	case c == '"':
 		return skipString(b, i+1)
 	case isOpener(c):
-		return skipContainer(b, i)
+		return skipRest(b, i+1)
 	}
 	for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i] != '}' && b[i] != ']' {
 		i++
@@ -67,15 +73,20 @@ func skipValue(b []byte, i int) int {
 	return i
 }
 
-// skipContainer returns the index behind the container opened at i, or a negative number.
-func skipContainer(b []byte, i int) int {
-	for depth := 0; i < len(b); i++ {
-		switch b[i] {
+// skipRest returns the index behind the closer of the container that i is in, or a negative number.
+func skipRest(b []byte, i int) int {
+	for depth := 1; i < len(b); i++ {
+		c := b[i]
+		if c != '"' && c|0x26 != 0x7F {
+			continue // brackets and braces are 0x5B, 0x5D, 0x7B, 0x7D
+		}
+		switch c {
 		case '"':
-			if i = skipString(b, i+1); i < 0 {
-				return -1
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
 			}
-			i--
 		case '{', '[':
 			depth++
 		case '}', ']':

@@ -15,6 +15,9 @@ import (
 // what the senders may be owed, and the garbage of both.
 const peakMax = 192 * mib
 
+// strangers is how many connections that are not logged in attack at once.
+var strangers = scale(40)
+
 // attackMemory runs attack beside the innocents and fails if it costs more than peakMax.
 func attackMemory(t *testing.T, attack func(s *server)) {
 	t.Helper()
@@ -37,7 +40,7 @@ func TestCorrelationIDTimesNames(t *testing.T) {
 		c := s.login(t, "")
 		c.send(frameOf(&protocol.Message{
 			Topic: protocol.TopicEvent, Action: protocol.EventSubscribe,
-			CorrelationID: bytes.Repeat([]byte("x"), 50_000), Names: list(make([]string, 20_000)),
+			CorrelationID: bytes.Repeat([]byte("x"), 50_000), Names: list(make([]string, scale(20_000))),
 		}))
 		drain(c)
 	})
@@ -59,7 +62,7 @@ func TestZerosBehindABulkMessage(t *testing.T) {
 	attackMemory(t, func(s *server) {
 		c := s.login(t, "")
 		p := codec.Append(nil, subscribeTo("a"))
-		c.send(maskedFrame(ws.Binary, append(p, make([]byte, 4*mib)...)))
+		c.send(maskedFrame(ws.Binary, append(p, make([]byte, scale(4*mib))...)))
 		drain(c)
 	})
 }
@@ -88,7 +91,7 @@ func TestZeros(t *testing.T) {
 // Whoever is not logged in is owed little.
 func TestPipelinedRequestsNeverRead(t *testing.T) {
 	attackMemory(t, func(s *server) {
-		for range 40 {
+		for range strangers {
 			floodUnread(s.dial(t), []byte("GET /health-check HTTP/1.1\r\n\r\n"), 5*mib)
 		}
 	})
@@ -96,7 +99,7 @@ func TestPipelinedRequestsNeverRead(t *testing.T) {
 
 func TestPingsNeverRead(t *testing.T) {
 	attackMemory(t, func(s *server) {
-		for range 40 {
+		for range strangers {
 			floodUnread(s.upgrade(t), maskedFrame(ws.Ping, make([]byte, 125)), 15*mib)
 		}
 	})
@@ -110,7 +113,9 @@ func floodUnread(c *client, unit []byte, size int) {
 
 // drain reads what comes until the server answers a ping sent behind everything, or hangs up.
 func drain(c *client) {
-	go func() { _, _ = c.Write(frameOf(&protocol.Message{Topic: protocol.TopicConnection, Action: protocol.ConnectionPing})) }()
+	go func() {
+		_, _ = c.Write(frameOf(&protocol.Message{Topic: protocol.TopicConnection, Action: protocol.ConnectionPing}))
+	}()
 	for {
 		_, err := c.await(protocol.TopicConnection, protocol.ConnectionPong)
 		if err == nil || !strings.HasPrefix(err.Error(), "codec") {

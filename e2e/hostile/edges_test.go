@@ -225,13 +225,7 @@ func TestShutdownOfTheDeaf(t *testing.T) {
 
 func TestSecondSignal(t *testing.T) {
 	s := launch(t, setup{})
-	eventually(t, "the server listens", func() bool {
-		m := listening.FindStringSubmatch(s.log.String())
-		if m != nil {
-			s.addr = m[1]
-		}
-		return m != nil
-	})
+	s.awaitListening()
 	for range 20 {
 		s.login(t, "")
 	}
@@ -242,5 +236,18 @@ func TestSecondSignal(t *testing.T) {
 	s.wantExit(1)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// shutdownTimeout is a promise: it holds when a loop has no time to listen.
+func TestShutdownOfABusyLoop(t *testing.T) {
+	s := launch(t, setup{shutdown: "500ms"})
+	s.awaitListening()
+	s.bomb(t, scale(600))
+	began := time.Now()
+	s.signal(syscall.SIGTERM)
+	s.wantExit(1)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %v with a shutdownTimeout of 500ms", took)
 	}
 }

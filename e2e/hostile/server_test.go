@@ -60,6 +60,7 @@ type setup struct {
 	http      string // lines for [httpServer.options]
 	websocket string // lines for the ws-binary endpoint
 	root      string // lines at the top
+	shutdown  string // shutdownTimeout; default 5s
 	files     int    // RLIMIT_NOFILE; 0: as it is
 	memory    int    // RLIMIT_AS in MiB; 0: as it is. Nothing under -race, which maps terabytes.
 }
@@ -81,10 +82,17 @@ var listening = regexp.MustCompile(`listening for WebSockets on ws://(\S+?)/`)
 func start(t testing.TB, o setup) *server {
 	t.Helper()
 	s := launch(t, o)
-	eventually(t, "the server listens", func() bool {
+	s.awaitListening()
+	t.Cleanup(s.finish)
+	return s
+}
+
+func (s *server) awaitListening() {
+	s.t.Helper()
+	eventually(s.t, "the server listens", func() bool {
 		select {
 		case <-s.done:
-			t.Fatalf("the server ended with %d:\n%s", s.code, s.log)
+			s.t.Fatalf("the server ended with %d:\n%s", s.code, s.log)
 		default:
 		}
 		m := listening.FindStringSubmatch(s.log.String())
@@ -93,8 +101,6 @@ func start(t testing.TB, o setup) *server {
 		}
 		return m != nil
 	})
-	t.Cleanup(s.finish)
-	return s
 }
 
 // launch starts the process and returns at once.
@@ -103,9 +109,12 @@ func launch(t testing.TB, o setup) *server {
 	if o.host == "" {
 		o.host = "127.0.0.1"
 	}
+	if o.shutdown == "" {
+		o.shutdown = "5s"
+	}
 	conf := filepath.Join(t.TempDir(), "conf.toml")
-	text := fmt.Sprintf("shutdownTimeout = \"5s\"\n%s\n[storage]\ntype = \"none\"\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
-		o.root, o.host, o.http, o.websocket)
+	text := fmt.Sprintf("shutdownTimeout = %q\n%s\n[storage]\ntype = \"none\"\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
+		o.shutdown, o.root, o.host, o.http, o.websocket)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

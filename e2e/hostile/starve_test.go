@@ -11,24 +11,32 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// Patterns are matched against new names by the loop that serves other clients too.
-func TestPatternBomb(t *testing.T) {
-	s := start(t, setup{})
-	in := s.innocents(t)
+// bomb registers a thousand patterns, which is what a connection may have, and subscribes another
+// connection, which it returns, to a few names they are hard to match against.
+func (s *server) bomb(t *testing.T, names int) *client {
+	t.Helper()
 	c := s.login(t, "")
-	var ms []*protocol.Message
-	for i := range 1000 {
-		ms = append(ms, &protocol.Message{
+	ms := make([]*protocol.Message, 1000)
+	for i := range ms {
+		ms[i] = &protocol.Message{
 			Topic: protocol.TopicEvent, Action: protocol.EventListen, CorrelationID: []byte("l"),
 			Name: fmt.Appendf(nil, "(x+x+)+y|(.*a){20}%d", i),
-		})
+		}
 	}
 	c.sendMessages(ms...)
 	for range ms {
 		c.want(protocol.TopicEvent, protocol.EventListen)
 	}
 	other := s.login(t, "")
-	other.subscribe(numbered("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxaaaaaaaaaaaaaaaa", 400)...)
+	other.sendMessages(subscribeTo(numbered(strings.Repeat("x", 38)+strings.Repeat("a", 16), names)...))
+	return other
+}
+
+// Patterns are matched against new names by loops that serve other clients too.
+func TestPatternBomb(t *testing.T) {
+	s := start(t, setup{})
+	in := s.innocents(t)
+	s.bomb(t, scale(400)).want(protocol.TopicEvent, protocol.EventSubscribe)
 	in.end(time.Second)
 }
 

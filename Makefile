@@ -1,0 +1,81 @@
+# deepstream-fast. `make help` lists the targets; CI runs `make test` and nothing else.
+
+GO       ?= go
+BIN      := bin/deepstream-fast
+FUZZTIME ?= 10s
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
+SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
+
+.PHONY: help build run test unit race invariants e2e fuzz lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: $(BIN) ## build bin/deepstream-fast
+
+$(BIN): $(SOURCES)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/deepstream-fast
+
+run: build ## start the server on the example configuration
+	$(BIN) -c conf.toml
+
+test: setup fmt unit invariants race e2e ## everything: what CI runs
+	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory fuzz; fi
+
+setup: ## install what the tests need and the machine lacks
+	@scripts/setup
+
+fmt: ## fail if gofmt or go vet has something to say
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+unit: ## unit, scenario and architecture tests, fuzz seeds, hostile clients
+	$(GO) test ./...
+
+invariants: ## the same with the assertions compiled in
+	$(GO) test -tags invariants ./...
+
+race: ## the same under the race detector
+	$(GO) test -race ./...
+
+e2e: build e2e/node_modules ## the official clients against the built binary, then against one with every check on
+	cd e2e && npm test --silent
+	$(GO) build -race -tags invariants -o bin/deepstream-fast-checked ./cmd/deepstream-fast
+	cd e2e && DEEPSTREAM_FAST_BIN=../bin/deepstream-fast-checked npm test --silent
+
+e2e/node_modules: e2e/package-lock.json
+	cd e2e && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+fuzz: ## FUZZTIME (10s) of live fuzzing per target
+	@scripts/fuzz $(FUZZTIME)
+
+lint: ## golangci-lint, built from the version pinned in tools/go.mod
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+bench: ## all benchmarks of ./bench
+	$(GO) test -run - -bench . ./bench
+
+bench-fanout: ## the fan-out table of the README: 10 alternating runs against the C floors
+	$(GO) run ./bench/cmd/fanout -runs 10
+
+bench-diff: ## benchstat of the working tree against BASE (a commit)
+	@scripts/bench-diff $(BASE)
+
+vectors: ## record the golden wire vectors from the official encoder again
+	cd codec/testdata && npm ci --silent && npm run vectors
+
+golden: ## rewrite the scenario files; review the diff
+	$(GO) test ./rpc ./presence ./listen ./session ./config -rewrite
+
+profile: ## CPU and heap profiles of the fan-out scenario into profiles/
+	@scripts/profile
+
+cover: ## coverage of the whole suite
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1
+
+clean: ## remove what was built
+	rm -rf bin cover.out
