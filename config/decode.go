@@ -43,7 +43,7 @@ func (d *decoder) entries(n *node, v reflect.Value, path, variant string) {
 		}
 		here := join(path, e.key)
 		d.at[here] = e.value
-		d.value(e.value, v.FieldByIndex(fields[i].Index), fields[i], here, e.pos)
+		d.value(e.value, v.FieldByIndex(fields[i].Index), fields[i], here)
 	}
 	for _, f := range fields {
 		if f.required() && n.get(f.key) == nil {
@@ -103,8 +103,8 @@ func (d *decoder) driver(driver *node, f field, path, key string) {
 	d.problem(driver, here, fmt.Sprintf("%s = %s is not available in this build%s", here, driver.describe(), hint))
 }
 
-// value fills v, the field f, from n; pos is the place of the key.
-func (d *decoder) value(n *node, v reflect.Value, f field, path string, pos int) {
+// value fills v, the field f, from n.
+func (d *decoder) value(n *node, v reflect.Value, f field, path string) {
 	switch {
 	case n.kind == kindBroken:
 		d.broken[path] = true

@@ -98,14 +98,3 @@ func (s *slab) release(c *Conn) {
 	c.state = stateFree
 	s.free = append(s.free, c.slot)
 }
-
-// each calls f for every connection whose slot is in use.
-func (s *slab) each(f func(*Conn)) {
-	for _, chunk := range s.chunks {
-		for i := range chunk {
-			if chunk[i].state != stateFree {
-				f(&chunk[i])
-			}
-		}
-	}
-}

@@ -81,7 +81,7 @@ func (f *Fanout) Publish(key []byte, except protocol.ConnID, m *protocol.Message
 	}
 	own := uint64(1) << f.loop
 	var local []uint32
-	skip := uint32(noExcept)
+	skip := noExcept
 	if mask&own != 0 {
 		local = f.subs.Subscribers(ref)
 		if except != 0 && except.Loop() == f.loop {
@@ -103,7 +103,7 @@ func (f *Fanout) Publish(key []byte, except protocol.ConnID, m *protocol.Message
 
 // Deliver completes on this loop what Publish began on another.
 func (f *Fanout) Deliver(ref registry.TopicRef, except protocol.ConnID, frame []byte) {
-	skip := uint32(noExcept)
+	skip := noExcept
 	if except != 0 && except.Loop() == f.loop {
 		skip = except.Slot()
 	}

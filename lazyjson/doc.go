@@ -6,9 +6,10 @@
 //	next, err = lazyjson.Set(next[:0], data, path, m.Data)
 //
 // # Invariants
-//   - Nothing is kept, no input is modified, and no scan recurses. Bytes are only appended to dst, so
-//     Valid and Get never allocate, and the others not once dst has room (a path in a patch list that
-//     carries escapes and is long, or a number no program would write, excepted).
+//   - Nothing is kept and no input is modified. Bytes are only appended to dst: Valid and Get never
+//     allocate, the others only until dst has room. Excepted are spellings no program writes: numbers
+//     like 0x1F in a path, and more than 256 bytes of a path with escapes in a patch list.
+//   - No scan recurses, but the one that follows a path, by its segments.
 //   - What is accepted is what encoding/json.Valid accepts, nested DepthMax deep at most.
 //   - Bytes from 0x80 up inside strings pass unchecked: invalid UTF-8 there is left as it is.
 //   - A patched document is valid JSON if the document and the value were. Of malformed ones nothing
@@ -47,10 +48,12 @@
 //
 // Erase descends and creates likewise, removes the last segment's member, or makes its element null.
 //
-// All other bytes stay: key order, white space, the spelling of numbers. In three cases the official
-// modules crash and this package does not: null in the way (the client's reading is taken), "length" of
-// an array, and a gap in an array that exhausts memory.
+// All other bytes stay: key order, white space, the spelling of numbers. The outcome is that of the
+// official server, recorded in testdata/patches.txt, with exceptions where that one fails: null in the
+// way is replaced, as the client does; "length" does not resize an array; a gap of more than FillMax in
+// an array is refused. (The client differs from its server in one more case, which the server decides:
+// before it erases from an array it has just created, it fills that with null up to the index.)
 //
-// Cost: one pass over what the path leads through, at a nanosecond a byte or less, and a copy, see
-// BenchmarkValid and BenchmarkSet. Stability: internal, may change.
+// Cost: one pass, at a nanosecond a byte or less, for a patch also a copy; see BenchmarkValid, BenchmarkGet
+// and BenchmarkSet. The depth of a path adds nothing. Stability: internal, may change.
 package lazyjson

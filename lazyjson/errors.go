@@ -6,7 +6,7 @@ import "errors"
 // also mean a document which should not have been stored.
 var (
 	ErrPathEmpty     = errors.New("lazyjson: path names nothing")
-	ErrPathForbidden = errors.New("lazyjson: path has a key that clients must not be sent")
+	ErrPathForbidden = errors.New("lazyjson: path leads to the prototype of an object")
 	ErrPathEncoding  = errors.New("lazyjson: path is not UTF-8")
 	ErrPathTooLong   = errors.New("lazyjson: path is too long")
 	ErrRoot          = errors.New("lazyjson: document is neither object nor array")

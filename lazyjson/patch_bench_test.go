@@ -1,8 +1,10 @@
 package lazyjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -114,6 +116,24 @@ func BenchmarkSetMulti(b *testing.B) {
 				var err error
 				if dst, err = SetMulti(dst[:0], doc, patches); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// The cost is that of the document, not that times the segments.
+func BenchmarkGetDeep(b *testing.B) {
+	for _, segments := range []int{1, 16, SegmentsMax} {
+		b.Run(fmt.Sprintf("doc=64KiB/segments=%d", segments), func(b *testing.B) {
+			doc := append(bytes.Repeat([]byte(`{"a":`), segments), document(64<<10)...)
+			doc = append(doc, bytes.Repeat([]byte("}"), segments)...)
+			path := mustPath(b, strings.Repeat("a.", segments))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(doc)))
+			for b.Loop() {
+				if _, ok := Get(doc, path); !ok {
+					b.Fatal("not found")
 				}
 			}
 		})

@@ -17,6 +17,9 @@ func FuzzPatch(f *testing.F) {
 		}
 	}
 	f.Add(nested(20), "0.a[0].a[0].a.b", []byte(`[[]]`))
+	for _, path := range []string{"a", "a.b", "a.b.q", "a.b[0]", "a.a.c", "a.x.a", "b.a"} {
+		f.Add([]byte(`{"a":{"b":1,"a":{"c":1}},"b":{"a":1},"a":{"x":{"a":1},"b":[1],"b":{"q":1}},"b":0}`), path, []byte("[]"))
+	}
 	f.Add([]byte(`{"a":1,"b":[3],"\u0061":{"k":4}}`), "a.k[2]", []byte(`"\ud83d\ude00"`))
 	f.Fuzz(func(t *testing.T, doc []byte, text string, value []byte) {
 		path, err := ParsePath([]byte(text))

@@ -28,6 +28,7 @@ func TestPatchKeepsBytes(t *testing.T) {
 		{"first member", "{ \n}", "a", "2", "{\"a\":2 \n}"},
 		{"key in need of escapes", "{}", "\"\\\x00\x1f\b\f\n\r\té", "1", `{"\"\\\u0000\u001f\b\f\n\r\té":1}`},
 		{"escaped key in place", `{"\u0061":1}`, "a", "2", `{"\u0061":2}`},
+		{"all escapes in place", `{"\b\f\n\r\t\"\\\/\u00E9\ud83d\uDE00":1}`, "\b\f\n\r\t\"\\/é😀", "2", `{"\b\f\n\r\t\"\\\/\u00E9\ud83d\uDE00":2}`},
 		{"last of equal keys", `{"a":1,"b":2,"a":3}`, "a", "4", `{"a":1,"b":2,"a":4}`},
 		{"element in place", "[ 1 , 2 ]", "1", "3", "[ 1 , 3 ]"},
 		{"element behind the end", "[ 1 , 2 ]", "3", "4", "[ 1 , 2,null,4 ]"},

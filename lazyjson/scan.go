@@ -36,7 +36,7 @@ func scanKey(b []byte, i int, opener byte) (key []byte, value int) {
 	if i >= len(b) || b[i] != '"' {
 		return nil, len(b)
 	}
-	end := skipString(b, i+1)
+	end := skipText(b, i+1)
 	if end < 0 {
 		return nil, len(b)
 	}
@@ -63,7 +63,7 @@ func skipValue(b []byte, i int) int {
 	}
 	switch c := b[i]; {
 	case c == '"':
-		return skipString(b, i+1)
+		return skipText(b, i+1)
 	case isOpener(c):
 		return skipRest(b, i+1)
 	}
@@ -82,11 +82,10 @@ func skipRest(b []byte, i int) int {
 		}
 		switch c {
 		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
+			if i = skipText(b, i+1); i < 0 {
+				return -1
 			}
+			i--
 		case '{', '[':
 			depth++
 		case '}', ']':
@@ -96,6 +95,16 @@ func skipRest(b []byte, i int) int {
 		}
 	}
 	return -1
+}
+
+// skipText is skipString, quicker for the short strings of which most documents are made.
+func skipText(b []byte, i int) int {
+	for end := min(i+16, len(b)); i < end && b[i] != '\\'; i++ {
+		if b[i] == '"' {
+			return i + 1
+		}
+	}
+	return skipString(b, i)
 }
 
 // deeper reports whether containers nest more than limit deep in b.

@@ -285,7 +285,7 @@ func (p *parser) braces() (least, most int, ok bool) {
 			most = least
 			if p.accept(",") {
 				if most, ok = p.number(); !ok {
-					most, ok = unbounded, true
+					most = unbounded
 				}
 			}
 			if ok = p.accept("}"); ok {

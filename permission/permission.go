@@ -13,11 +13,11 @@ import "deepstream-fast/protocol"
 type Answer uint8
 
 const (
-	// Deny: a rule said no, or none applied. The peer gets MESSAGE_DENIED.
+	// Deny means that a rule said no, or none applied. The peer gets MESSAGE_DENIED.
 	Deny Answer = iota
 	// Allow lets the message through.
 	Allow
-	// Failed: the rule could not be evaluated. The peer gets MESSAGE_PERMISSION_ERROR.
+	// Failed means that the rule could not be evaluated. The peer gets MESSAGE_PERMISSION_ERROR.
 	Failed
 )
 

@@ -71,7 +71,8 @@ func (l *Loop) Subscribe(slot uint32, key []byte) (Result, error) {
 	if p != nil {
 		pos = p.size()
 		if !l.push(p, slot) {
-			return Result{}, l.unreserve(c)
+			l.unreserve(c)
+			return Result{}, ErrFull
 		}
 	} else {
 		var err error
@@ -195,11 +196,10 @@ func (l *Loop) local(key []byte) (TopicRef, *topic) {
 func (l *Loop) has(c *conn, id uint32) bool { return find(l.tableOf(c), id, l.topics.seed) >= 0 }
 
 // unreserve undoes reserve for a connection without subscriptions.
-func (l *Loop) unreserve(c *conn) error {
+func (l *Loop) unreserve(c *conn) {
 	if c.size == 0 {
 		l.arena.release(c.block, c.class)
 	}
-	return ErrFull
 }
 
 // list returns the slots of p.

@@ -43,3 +43,23 @@ func TestLoginJudgedOnAnotherGoroutine(t *testing.T) {
 		t.Fatalf("%d users online, want the one that the header names", users)
 	}
 }
+
+// Presence sends user ids to everybody who asks, so that their size is bounded.
+func TestOverlongUserIDIsRefused(t *testing.T) {
+	r := startRig(t, defaults(1))
+	r.connect("a")
+	for _, tt := range []struct {
+		bytes int
+		want  string
+	}{
+		{userIDBytesMax + 1, "a <- AUTH AUTH_UNSUCCESSFUL"},
+		{userIDBytesMax, "a <- AUTH AUTH_SUCCESSFUL"},
+	} {
+		r.send("a", "CONNECTION CHALLENGE") // of no effect the second time
+		r.fence()
+		r.send("a", fmt.Sprintf("AUTH REQUEST data=`{%q:%q}`", "username", strings.Repeat("u", tt.bytes)))
+		if got := strings.Join(r.fence(), ", "); got != tt.want {
+			t.Errorf("an id of %d bytes: got %q, want %q", tt.bytes, got, tt.want)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func (c *Conn) Subscribe(names ...string) error {
 
 // ask sends one message and reads its answer, which must have the same topic and this action.
 func (c *Conn) ask(topic byte, inner []byte, action uint64) error {
-	if err := writeAll(c.fd, appendFrame(nil, appendMessage(nil, topic, inner))); err != nil {
+	if err := writeAll(c.fd, appendFrame(nil, message(topic, inner))); err != nil {
 		return err
 	}
 	payload, err := c.readFrame()

@@ -141,7 +141,7 @@ func (f *Fleet) buildTemplate() {
 	data := `"` + strings.Repeat("0", digitBytes) + strings.Repeat("x", f.opts.PayloadBytes-PayloadBytesMin) + `"`
 	inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldData, data)
 	inner = appendField(inner, fieldEventName, f.opts.Name)
-	f.plain = appendMessage(nil, topicEvent, inner)
+	f.plain = message(topicEvent, inner)
 	f.template = appendFrame(nil, f.plain)
 	f.digitsAt = strings.Index(string(f.plain), data) + 1
 }
@@ -315,7 +315,7 @@ func (f *Fleet) publish(n int) error {
 // turn waits for readiness and reads every readable subscriber once.
 func (f *Fleet) turn(milliseconds int) error {
 	n, err := unix.EpollWait(f.epfd, f.events, milliseconds)
-	if err == unix.EINTR {
+	if errors.Is(err, unix.EINTR) {
 		return nil
 	}
 	if err != nil {
@@ -337,7 +337,7 @@ func (f *Fleet) turn(milliseconds int) error {
 func (f *Fleet) read(s *subscriber) error {
 	kept := copy(f.buf, s.rest)
 	n, err := unix.Read(s.conn.fd, f.buf[kept:kept+readBytes])
-	if err == unix.EINTR {
+	if errors.Is(err, unix.EINTR) {
 		return nil
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func TestMessagesMatchTheOfficialEncoder(t *testing.T) {
 		{"SUBSCRIBE", topicEvent, subscribe, "1010041a0c08031a01303a01613a026263"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := hex.EncodeToString(appendMessage(nil, tc.topic, tc.inner)); got != tc.want {
+			if got := hex.EncodeToString(message(tc.topic, tc.inner)); got != tc.want {
 				t.Fatalf("got  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -119,7 +119,7 @@ func TestRunDecodesAnotherLayout(t *testing.T) {
 	fleet := dialFake(t, Options{Subscribers: 2}, func(_ int, payload []byte) [][]byte {
 		name, data := fakeEmit(payload)
 		inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldEventName, name)
-		return [][]byte{appendMessage(nil, topicEvent, appendField(inner, fieldData, data))}
+		return [][]byte{message(topicEvent, appendField(inner, fieldData, data))}
 	})
 	if _, err := fleet.Run(Load{Window: 4, Messages: 40}); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestRunNoticesACheat(t *testing.T) {
 		{"shorten", func(i int, p []byte) [][]byte {
 			name, data := fakeEmit(p)
 			inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldData, data[:20])
-			return [][]byte{appendMessage(nil, topicEvent, appendField(inner, fieldEventName, name))}
+			return [][]byte{message(topicEvent, appendField(inner, fieldEventName, name))}
 		}, "20 bytes of data"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

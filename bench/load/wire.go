@@ -31,10 +31,10 @@ func appendField(dst []byte, number int, value string) []byte {
 	return append(dst, value...)
 }
 
-// appendMessage appends the delimited envelope of an inner message.
-func appendMessage(dst []byte, topic byte, inner []byte) []byte {
+// message returns the delimited envelope of an inner message.
+func message(topic byte, inner []byte) []byte {
 	head := binary.AppendUvarint([]byte{0x10, topic, 0x1a}, uint64(len(inner)))
-	dst = binary.AppendUvarint(dst, uint64(len(head)+len(inner)))
+	dst := binary.AppendUvarint(nil, uint64(len(head)+len(inner)))
 	dst = append(dst, head...)
 	return append(dst, inner...)
 }

@@ -25,7 +25,7 @@ type innocents struct {
 
 const (
 	innocentPeriod = 4 * time.Millisecond
-	memoryPatience = 6 * time.Second // for memory to return
+	memoryPatience = 4 * time.Second // for memory to return
 )
 
 // innocents starts them. end stops them and judges what they saw.

@@ -27,6 +27,7 @@ func (s *server) bomb(t *testing.T, names int) *client {
 	for range ms {
 		c.want(protocol.TopicEvent, protocol.EventListen)
 	}
+	s.dial(t) // connections go to the loops in turn: with two of them, the next one shares that of c
 	other := s.login(t, "")
 	other.sendMessages(subscribeTo(numbered(strings.Repeat("x", 38)+strings.Repeat("a", 16), names)...))
 	return other

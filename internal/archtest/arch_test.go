@@ -27,15 +27,15 @@ var rows = map[string]int{
 
 // sideways lists the imports within a row that the flow of data needs.
 var sideways = map[string]string{
-	"server → config":      "the composition root maps the file's schema to each package's Options",
-	"httpapi → session":    "another way in, same sessions",
-	"mqtt → session":       "another way in, same sessions",
-	"record → listen":      "record listening",
-	"event → listen":       "event listening",
-	"bulk → permission":    "a decision per name",
-	"bulk → registry":      "names to subscriptions",
-	"fanout → registry":    "names to subscribers",
-	"fanout → codec":       "one encoded message to many",
+	"server → config":   "the composition root maps the file's schema to each package's Options",
+	"httpapi → session": "another way in, same sessions",
+	"mqtt → session":    "another way in, same sessions",
+	"record → listen":   "record listening",
+	"event → listen":    "event listening",
+	"bulk → permission": "a decision per name",
+	"bulk → registry":   "names to subscriptions",
+	"fanout → registry": "names to subscribers",
+	"fanout → codec":    "one encoded message to many",
 }
 
 // topics decide, drivers do: a topic replays from its inputs alone.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"deepstream-fast/protocol"
-
 	"github.com/cockroachdb/datadriven"
+
+	"deepstream-fast/protocol"
 )
 
 // Command is one command of a scenario file. Its accessors fail the test, naming file and line, when

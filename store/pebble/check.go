@@ -31,7 +31,7 @@ func Check(opts Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if err := verifyInventory(opts.fs, opts.Dir); err != nil {
+	if err := verifyFiles(opts.fs, opts.Dir); err != nil {
 		return Report{}, errors.Join(explain(opts.Dir, err), lock.Close())
 	}
 	cache := lsm.NewCache(opts.CacheBytes)

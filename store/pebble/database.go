@@ -144,8 +144,14 @@ func explain(dir string, err error) error {
 // such errors.
 func isDamage(err error) bool {
 	return lsm.IsCorruptionError(err) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) ||
-		strings.Contains(err.Error(), "size mismatch")
+		strings.Contains(err.Error(), sizeMismatch) || strings.Contains(err.Error(), badOptions)
 }
+
+// What Pebble says of a table that is not as long as it was, and of an OPTIONS file it cannot read.
+const (
+	sizeMismatch = "size mismatch"
+	badOptions   = "invalid key=value syntax"
+)
 
 // damage is an error about a damaged file. It is a store.ErrCorrupt.
 type damage struct {
@@ -178,6 +184,8 @@ func damagedFile(err error) string {
 	}
 	m := fileNumber.FindStringSubmatch(text)
 	switch {
+	case strings.Contains(text, badOptions):
+		return "OPTIONS-*, the newest"
 	case m == nil:
 		return "not known"
 	case m[1] == "table" || m[1] == "file":

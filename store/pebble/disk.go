@@ -86,7 +86,11 @@ func (d *disk) open(op, path string, f func() (vfs.File, error)) (vfs.File, erro
 	if file == nil {
 		file = nowhere{}
 	}
-	return &diskFile{File: file, d: d, path: path}, nil
+	guarded := &diskFile{File: file, d: d, path: path}
+	if isManifest(path) {
+		guarded.manifest = &manifestSum{}
+	}
+	return guarded, nil
 }
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -131,11 +135,15 @@ func (d *disk) Unwrap() vfs.FS { return d.FS }
 // diskFile is a file of the database that was opened to be written.
 type diskFile struct {
 	vfs.File
-	d    *disk
-	path string
+	d        *disk
+	path     string
+	manifest *manifestSum // nil unless it is one
 }
 
 func (f *diskFile) Write(p []byte) (int, error) {
+	if f.manifest != nil {
+		f.manifest.add(p)
+	}
 	return len(p), f.d.do("write", f.path, func() error { _, err := f.File.Write(p); return err })
 }
 
@@ -143,7 +151,13 @@ func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), f.d.do("write", f.path, func() error { _, err := f.File.WriteAt(p, off); return err })
 }
 
-func (f *diskFile) Sync() error { return f.d.do("sync", f.path, f.File.Sync) }
+func (f *diskFile) Sync() error {
+	err := f.d.do("sync", f.path, f.File.Sync)
+	if f.manifest != nil && f.d.Err() == nil {
+		f.manifest.save(f.d.FS, f.path)
+	}
+	return err
+}
 
 func (f *diskFile) SyncData() error { return f.d.do("sync", f.path, f.File.SyncData) }
 

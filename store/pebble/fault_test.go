@@ -116,10 +116,7 @@ func TestEveryFault(t *testing.T) {
 			log := &logBook{}
 			opts := Options{Dir: "data", Log: log.logger(), ProbeInterval: time.Millisecond, fs: broken, memTableBytes: 64 << 10}
 			l := &ledger{s: mustOpen(t, opts), acked: map[string]store.Head{}}
-			faults := 60
-			if testing.Short() {
-				faults = 10
-			}
+			const faults = 25
 			for range faults {
 				broken.failAt.Store(broken.ops.Load() + rng.Int64N(150))
 				var err error

@@ -47,19 +47,14 @@ func writeInventory(disk vfs.FS, dir string) error {
 
 // verifyInventory compares dir with its inventory. There is none after a crash: then it returns nil.
 func verifyInventory(disk vfs.FS, dir string) error {
-	file, err := disk.Open(disk.PathJoin(dir, inventoryName))
+	text, err := readFile(disk, disk.PathJoin(dir, inventoryName), inventoryBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, inventoryBytesMax))
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		var sum uint32
 		var size int64
 		var name string
@@ -78,6 +73,15 @@ func verifyInventory(disk vfs.FS, dir string) error {
 		}
 	}
 	return nil
+}
+
+// verifyFiles checks what Pebble cannot: a folder at rest against its inventory, and its manifest
+// against the last sum.
+func verifyFiles(disk vfs.FS, dir string) error {
+	if err := verifyInventory(disk, dir); err != nil {
+		return err
+	}
+	return verifyManifest(disk, dir)
 }
 
 // removeInventory is called before the first change of dir.

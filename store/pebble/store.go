@@ -76,7 +76,7 @@ func Open(opts Options) (*Store, error) {
 
 // openFirst opens a folder that may have been at rest: if so, exactly as the store left it.
 func (s *Store) openFirst() (*database, error) {
-	if err := verifyInventory(s.opts.fs, s.opts.Dir); err != nil {
+	if err := verifyFiles(s.opts.fs, s.opts.Dir); err != nil {
 		return nil, explain(s.opts.Dir, err)
 	}
 	if err := removeInventory(s.opts.fs, s.opts.Dir); err != nil {
