@@ -243,16 +243,15 @@ func TestSecondSignal(t *testing.T) {
 func TestShutdownOfABusyLoop(t *testing.T) {
 	s := launch(t, setup{shutdown: "1s"})
 	s.awaitListening()
-	c := s.bomb(t, scale(5000))
+	c := s.bomb(t, scale(3000))
 	_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	_, err := c.await(protocol.TopicEvent, protocol.EventSubscribe)
 	t.Logf("when the signal comes, the subscriber has: %v", err)
-	began := time.Now()
 	s.signal(syscall.SIGTERM)
-	s.wantExit(1)
-	took := time.Since(began)
-	t.Logf("gone after %v", took)
-	if took > 3*time.Second {
-		t.Errorf("took %v with a shutdownTimeout of 1s", took)
+	select {
+	case <-s.done:
+		s.wantExit(1)
+	case <-time.After(3 * time.Second):
+		t.Errorf("still there after 3 s, with a shutdownTimeout of 1 s:\n%s", tail(s.log.String()))
 	}
 }

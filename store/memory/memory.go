@@ -156,9 +156,9 @@ func (s *Store) Stats() store.Stats {
 
 // Close implements store.Store.
 func (s *Store) Close() error {
+	s.readers.Close()
 	s.queue.Close()
 	<-s.stopped
-	s.readers.Close()
 	return nil
 }
 

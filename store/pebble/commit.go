@@ -31,7 +31,7 @@ func (s *Store) run() {
 			}
 		case <-flush.C:
 			s.syncIfNeeded()
-		case <-s.sealed:
+		case <-s.wake:
 			s.replaceIfSealed()
 		case <-probe.C:
 			s.recoverIfPossible()

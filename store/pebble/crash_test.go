@@ -177,7 +177,7 @@ func TestPowerLoss(t *testing.T) {
 
 	var mu sync.Mutex
 	acked := map[string]int32{}
-	const writes, copies = 20_000, 25
+	const writes, copies = 10_000, 12
 	window, reached := make(chan struct{}, 64), make(chan int, writes)
 	go func() { // ends after writes; the test reads reached to its end
 		for i := 1; i <= writes; i++ {

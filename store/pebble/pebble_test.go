@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"deepstream-fast/store"
 	"deepstream-fast/store/storetest"
@@ -117,5 +119,26 @@ func TestCheckOfNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Fatal("the check created the folder")
+	}
+}
+
+// TestSweepOfMany collects more tombstones than fit into one commit, with nobody writing.
+func TestSweepOfMany(t *testing.T) {
+	var now atomic.Int64
+	s := mustOpen(t, Options{Dir: t.TempDir(), Now: func() time.Time { return time.Unix(now.Load(), 0) }, SweepInterval: time.Millisecond})
+	defer mustClose(t, s)
+	const n = 3*sweepMax + 1
+	var writes []store.Write
+	for i := range n {
+		writes = append(writes, store.Write{Name: fmt.Append(nil, i), Version: 1, Deleted: true})
+	}
+	storetest.Put(t, s, writes...)
+	now.Store(int64(8 * 24 * time.Hour / time.Second))
+	for s.Stats().Swept < n {
+		storetest.Expect(t, s, "unrelated", store.Absent, "") // passes the time
+	}
+	storetest.Expect(t, s, "0", store.Absent, "")
+	if it, err := s.db.lsm.NewIter(spaceBounds(spaceTombstone)); err != nil || it.First() || it.Close() != nil {
+		t.Fatalf("tombstones are left to collect: %v", err)
 	}
 }

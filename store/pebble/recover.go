@@ -49,7 +49,7 @@ func (s *Store) replace(readOnly bool) error {
 	defer s.mu.Unlock()
 	old := s.db
 	_ = old.close() // what it could not write is known, and why
-	db, err := openDatabase(&s.opts, s.lock, s.cache, readOnly, s.signalSealed)
+	db, err := openDatabase(&s.opts, s.lock, s.cache, readOnly, s.wakeCommitter)
 	s.db = db
 	s.unsynced = false
 	if old != nil {

@@ -23,7 +23,7 @@ type Store struct {
 	queue   *async.Writes
 	readers *async.Readers
 	stopped chan struct{} // closed when the committer has completed everything
-	sealed  chan struct{} // holds a token if the disk of db may have been sealed
+	wake    chan struct{} // holds a token if the committer has more to do than writes
 
 	// Safe from any goroutine.
 	degraded                                       atomic.Pointer[error] // why Submit refuses, or nil
@@ -62,7 +62,7 @@ func Open(opts Options) (*Store, error) {
 		cache:     lsm.NewCache(opts.CacheBytes),
 		queue:     async.NewWrites(opts.QueueBytesMax),
 		stopped:   make(chan struct{}),
-		sealed:    make(chan struct{}, 1),
+		wake:      make(chan struct{}, 1),
 		lastSweep: opts.Now(),
 	}
 	if s.db, err = s.openFirst(); err != nil {
@@ -82,12 +82,12 @@ func (s *Store) openFirst() (*database, error) {
 	if err := removeInventory(s.opts.fs, s.opts.Dir); err != nil {
 		return nil, fmt.Errorf("store: folder %s: %w", s.opts.Dir, err)
 	}
-	return openDatabase(&s.opts, s.lock, s.cache, false, s.signalSealed)
+	return openDatabase(&s.opts, s.lock, s.cache, false, s.wakeCommitter)
 }
 
-func (s *Store) signalSealed() {
+func (s *Store) wakeCommitter() {
 	select {
-	case s.sealed <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 }
@@ -130,9 +130,9 @@ func (s *Store) Stats() store.Stats {
 
 // Close implements store.Store. Whatever the durability, what was completed is on disk afterwards.
 func (s *Store) Close() error {
+	s.readers.Close() // first: a read on a sealed disk waits for the committer
 	s.queue.Close()
 	<-s.stopped
-	s.readers.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.db.close()

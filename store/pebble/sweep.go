@@ -18,9 +18,11 @@ func (s *Store) sweepIfDue() {
 		s.opts.Log.Warn("storage cannot collect deleted records", "folder", s.opts.Dir, "cause", err)
 	}
 	s.swept.Add(swept)
-	if !more {
-		s.lastSweep = now
+	if more {
+		s.wakeCommitter()
+		return
 	}
+	s.lastSweep = now
 }
 
 // sweep removes up to sweepMax expired tombstones and returns how many, and whether there are more.
