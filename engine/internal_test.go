@@ -71,10 +71,10 @@ func TestSlabReusesSlotsUnderNewNames(t *testing.T) {
 func TestBacklogAccounts(t *testing.T) {
 	var b backlog
 	small, large := make([]byte, 100), make([]byte, 5000)
-	b.push(small, Reply)
-	b.push(small, Reply)
-	b.push(large, Droppable)
-	b.push(small, Broadcast)
+	b.push(small, 1, Reply)
+	b.push(small, 1, Reply)
+	b.push(large, 1, Droppable)
+	b.push(small, 1, Broadcast)
 	if len(b.segments) != 3 || b.segments[0].frames != 2 {
 		t.Fatalf("segments %+v", b.segments)
 	}
