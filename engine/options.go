@@ -32,6 +32,7 @@ const (
 	frameBytesMax    = 8 << 20   // and their bytes
 	mailPerTurnMax   = 64 << 10  // mails handled before sockets get their turn again
 	mailboxMax       = 1 << 20   // mails waiting in one loop; fan-out beyond is dropped and counted
+	mailboxBytesMax  = 64 << 20  // and so many bytes of frames
 	releasePerTurn   = 8 << 10   // subscriptions of closed connections released in one turn
 	drainPerTurn     = 1000      // connections told to go away in one turn
 	enrollingMax     = 64        // accepted connections on their way to a loop
