@@ -173,8 +173,7 @@ func (l *Loop) settle(now bool) {
 	l.lone, l.reads = l.reads <= 1, 0
 }
 
-// mayWait reports whether all that is pending may wait for FlushInterval: it is broadcasts only and
-// not too much of it.
+// mayWait reports whether all that is pending may wait for FlushInterval: it is not too much.
 func (l *Loop) mayWait() bool {
 	if len(l.dirty) == 0 {
 		return false

@@ -99,7 +99,8 @@ func (s *Server) logTotals() {
 	e, n := s.engine.Stats(), s.node.Stats()
 	s.log.Info("totals", "event", "INFO",
 		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
-		"slowConsumers", e.SlowClosed, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
+		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
+		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
 }
 
 func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) engine.Options {
