@@ -46,7 +46,7 @@ func (e *Engine) accept() {
 			e.unable.Add(1)
 			pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
 			e.slowLog.warn("ACCEPT", "can't accept connections: "+err.Error(), "pause", pause)
-			time.Sleep(pause)
+			<-time.After(pause)
 			continue
 		}
 		if e.conns.Add(1) > int64(e.opts.ConnectionsMax) {
