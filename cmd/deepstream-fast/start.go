@@ -95,10 +95,10 @@ func start(cmd *cobra.Command, f *flags, stdout, stderr io.Writer) error {
 	if cfg.ShowLogo {
 		fmt.Fprintln(stdout, logo)
 	}
-	// Signals are caught before the server starts: one that comes while it does must not be lost.
+	// Signals are caught before the server starts, when one must not be lost, and until the process has
+	// ended: a late one must not turn its exit code into a failure.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(signals)
 	s, err := server.Start(cfg, log)
 	if err != nil {
 		log.Error(err.Error(), "event", "FATAL_EXCEPTION")
