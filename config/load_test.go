@@ -214,7 +214,7 @@ plugins.b is not available in this build`
 
 func TestNotServed(t *testing.T) {
 	c := Default()
-	if got := c.NotServed(); len(got) != 3 {
+	if got := c.NotServed(); len(got) != 1 {
 		t.Errorf("defaults: %q", got)
 	}
 	c.EnabledFeatures.Record, c.Storage.Type = false, "none"

@@ -48,6 +48,7 @@ type Loop struct {
 	rpc      *rpc.Home
 	presence *presence.Directory // on presenceHome, else nil
 	listen   [listenTopics]*listen.Home
+	records  *records
 
 	scans    []*scan           // names still to be offered to new patterns
 	removals []*listen.Removal // names still to be handed on
@@ -70,6 +71,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 	if l.id == presenceHome {
 		l.presence = presence.New(presence.Options{HideAnonymous: n.opts.HideAnonymous}, presenceOut{l})
 	}
+	l.records = newRecords(l)
 	return l
 }
 
@@ -112,6 +114,7 @@ func (l *Loop) Message(c *engine.Conn, payload []byte, text bool) {
 func (l *Loop) Close(c *engine.Conn) {
 	s := l.conns.at(c.Slot())
 	l.endLogin(s)
+	l.records.closed(s)
 	if s.used&usedRPC != 0 {
 		l.closeRPC(c.ID())
 	}
@@ -131,8 +134,10 @@ func (l *Loop) Release(c *engine.Conn, budget int) (more bool) {
 }
 
 func (l *Loop) released(_ registry.TopicRef, key []byte, edge bool) {
-	if edge && key[0] == event.Space {
-		l.reportEdge(listenEvent, key[1:], false)
+	for topic, space := range listenSpaces {
+		if edge && key[0] == space {
+			l.reportEdge(topic, key[1:], false)
+		}
 	}
 }
 
@@ -147,6 +152,8 @@ func (l *Loop) Mail(m *engine.Mail) {
 		}
 	case mailCall:
 		m.Body.(func(*Loop))(l)
+	default:
+		l.records.mail(m)
 	}
 }
 
@@ -155,6 +162,8 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 	switch {
 	case kind == timerLogin:
 		l.loginTimeout(protocol.ConnID(key))
+	case kind >= timerRecord:
+		l.records.home.Fired(kind - timerRecord)
 	case kind >= timerListen:
 		l.listen[(kind-timerListen)>>4].Fired(kind&0x0F, key)
 	default:
@@ -166,6 +175,7 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 func (l *Loop) TurnEnd(drained bool) (more bool) {
 	more = l.scanStep()
 	more = l.removalStep() || more
+	more = l.records.step() || more
 	if drained { // mail left over may carry the id of a name that is gone
 		l.subs.Quiesce()
 	}
