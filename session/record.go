@@ -67,9 +67,9 @@ type records struct {
 	waiting int      // loads in flight from which on this home counts as busy
 
 	// As a home.
-	busyTold uint64 // loops that were told that this home is busy
-	notices  map[uint64]*notice
-	serial   uint64 // of the latest notice
+	busyTold uint64              // loops that were told that this home is busy
+	notices  map[uint64]*receipt // of the NOTIFYs in progress
+	serial   uint64              // of the latest
 
 	// For the connections of this loop: see subscribe.go.
 	asks      [][]*ask // by home: sent and not yet taken, oldest first
@@ -90,7 +90,7 @@ func newRecords(l *Loop) *records {
 	r := &records{
 		l:       l,
 		waiting: max(loadsMax/o.Loops, 1),
-		notices: map[uint64]*notice{},
+		notices: map[uint64]*receipt{},
 		asks:    make([][]*ask, o.Loops),
 		unread:  map[registry.TopicRef][]unread{},
 		parts:   make([][]askedName, o.Loops),
@@ -324,10 +324,10 @@ func (r *records) pending() int {
 	return n
 }
 
-// notice is one NOTIFY on its way through the homes. The last one's report is the cue for its ack.
-type notice struct {
+// receipt is a request on its way through the homes whose ack waits for all of them.
+type receipt struct {
 	peer protocol.ConnID
-	raw  []byte // the request, which the ack echoes
+	raw  []byte // the request
 
 	left int // reports to come; owned by the loop of peer
 }
@@ -336,21 +336,33 @@ type notice struct {
 func (o recordOut) NotifyDone(token uint64) {
 	n := o.r.notices[token]
 	delete(o.r.notices, token)
-	if origin := n.peer.Loop(); origin != o.l.id {
-		o.l.on(origin, func(l *Loop) { l.records.noticed(n) })
-		return
-	}
-	o.r.noticed(n)
+	o.r.report(n)
 }
 
-// noticed takes one report.
-func (r *records) noticed(n *notice) {
+// report says that this home has done its part; nil waits for nobody.
+func (r *records) report(n *receipt) {
+	switch {
+	case n == nil:
+	case n.peer.Loop() == r.l.id:
+		r.reported(n)
+	default:
+		r.l.on(n.peer.Loop(), func(l *Loop) { l.records.reported(n) })
+	}
+}
+
+// reported takes one report, and acknowledges after the last. A NOTIFY is echoed.
+func (r *records) reported(n *receipt) {
 	if n.left--; n.left > 0 {
 		return
 	}
 	var m protocol.Message
-	if _, err := codec.Decode(&m, n.raw); err == nil {
+	if _, err := codec.Decode(&m, n.raw); err != nil {
+		return // not of our own encoding
+	}
+	if m.Action == protocol.RecordNotify {
 		r.ackEcho(n.peer, &m)
+	} else {
+		r.ack(n.peer, &m)
 	}
 }
 

@@ -37,7 +37,7 @@ type bulkRequest struct {
 	left    int // names to come
 	allowed int // names so far that were
 	acked   bool
-	notice  *notice // of a NOTIFY
+	receipt *receipt // nil: the ack does not wait for the homes
 
 	size    int      // of the next slice
 	sent    int      // bytes answered since the last one began
@@ -59,7 +59,7 @@ type ask struct {
 	from          protocol.ConnID
 	correlationID []byte
 	names         []askedName
-	notice        *notice
+	receipt       *receipt
 	request       *bulkRequest // that waits for the home; owned by the loop of from
 }
 
@@ -76,10 +76,11 @@ func (r *records) start(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Mes
 		return
 	}
 	b := &bulkRequest{peer: peer, m: m, left: m.Names.Len(), size: sliceNamesMin}
-	if b.left > sliceNamesMin || m.Action == protocol.RecordNotify {
+	waits := r.ackWaits(m.Action)
+	if b.left > sliceNamesMin || waits {
 		raw := codec.Append(nil, m)
-		if m.Action == protocol.RecordNotify {
-			b.notice = &notice{peer: peer.ID, raw: raw, left: 1}
+		if waits {
+			b.receipt = &receipt{peer: peer.ID, raw: raw, left: 1}
 		}
 		if b.left > sliceNamesMin && r.heldBytes+len(raw) <= heldBytesMax {
 			r.keep(s, b, raw)
@@ -102,6 +103,18 @@ func (r *records) start(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Mes
 		return
 	}
 	r.slice(b, b.size)
+}
+
+// ackWaits reports whether a request is acknowledged after all homes have done their part: what a NOTIFY
+// asks for is done then, and of a provider a subscriber hears before. Source: spec/listen.md §6.
+func (r *records) ackWaits(a protocol.Action) bool {
+	switch a {
+	case protocol.RecordNotify:
+		return true
+	case protocol.RecordSubscribe, protocol.RecordSubscribeAndHead:
+		return r.l.node.patterns[listenRecord].Load() > 0
+	}
+	return false
 }
 
 // keep makes b outlive the message it came in.
@@ -133,9 +146,10 @@ func (r *records) slice(b *bulkRequest, n int) {
 			r.judge(b, b.it.Name())
 		}
 	}
+	over := b.left == 0 && (b.allowed > 0 || b.m.Names.Len() == 0)
 	// SUBSCRIBE has no answers that would show how far it has come.
 	early := b.m.Action == protocol.RecordSubscribeAndHead && b.allowed > 0
-	if !b.acked && b.notice == nil && (early || b.left == 0 && (b.allowed > 0 || b.m.Names.Len() == 0)) {
+	if !b.acked && b.receipt == nil && (early || over) {
 		b.acked = true
 		r.ack(b.peer.ID, b.m)
 	}
@@ -146,8 +160,8 @@ func (r *records) slice(b *bulkRequest, n int) {
 			r.parts[home] = r.parts[home][:0]
 		}
 	}
-	if b.notice != nil && b.left == 0 && (b.allowed > 0 || b.m.Names.Len() == 0) {
-		r.noticed(b.notice)
+	if b.receipt != nil && over {
+		r.reported(b.receipt)
 	}
 }
 
@@ -165,7 +179,7 @@ func (r *records) judge(b *bulkRequest, name []byte) {
 		return
 	}
 	b.allowed++
-	if b.notice != nil {
+	if b.m.Action == protocol.RecordNotify {
 		r.parts[home] = append(r.parts[home], asked)
 		return
 	}
@@ -184,7 +198,7 @@ func (r *records) judge(b *bulkRequest, name []byte) {
 	} else if res.Edge {
 		r.l.reportEdge(listenRecord, name, true)
 	}
-	if b.m.Action != protocol.RecordSubscribe || r.l.node.patterns[listenRecord].Load() > 0 {
+	if b.m.Action != protocol.RecordSubscribe || b.receipt != nil {
 		r.parts[home] = append(r.parts[home], asked)
 	}
 }
@@ -203,9 +217,9 @@ func (r *records) repeated(b *bulkRequest, name []byte) {
 
 // askHome has a home deal with names, which die on return.
 func (r *records) askHome(home int, b *bulkRequest, names []askedName) {
-	a := ask{action: b.m.Action, from: b.peer.ID, correlationID: b.m.CorrelationID, names: names, notice: b.notice}
-	if a.notice != nil {
-		a.notice.left++
+	a := ask{action: b.m.Action, from: b.peer.ID, correlationID: b.m.CorrelationID, names: names, receipt: b.receipt}
+	if a.receipt != nil {
+		a.receipt.left++
 	}
 	if home == r.l.id {
 		r.take(&a)
@@ -227,7 +241,9 @@ func (r *records) askHome(home int, b *bulkRequest, names []askedName) {
 }
 
 // reads reports whether every name of a is going to be answered.
-func (a *ask) reads() bool { return a.notice == nil && a.action != protocol.RecordSubscribe }
+func (a *ask) reads() bool {
+	return a.action != protocol.RecordNotify && a.action != protocol.RecordSubscribe
+}
 
 // clone returns a copy of a that owns its bytes.
 func (a *ask) clone() *ask {
@@ -256,11 +272,11 @@ func (a *ask) clone() *ask {
 // decisions of this home begin to count for the connection.
 func (r *records) taken(a *ask) {
 	origin := a.from.Loop()
-	r.l.eng.Post(origin, r.receipt(origin))
+	r.l.eng.Post(origin, r.note(origin))
 	r.take(a)
 }
 
-func (r *records) receipt(origin int) engine.Mail {
+func (r *records) note(origin int) engine.Mail {
 	m := engine.Mail{Kind: mailRecordSeen, Topic: uint32(r.l.id)}
 	if r.busy() {
 		m.Gen = 1
@@ -272,16 +288,16 @@ func (r *records) receipt(origin int) engine.Mail {
 // take carries out an ask about names at home here. A new subscriber hears of a provider before it hears
 // of the record: spec/listen.md §6.
 func (r *records) take(a *ask) {
-	if a.reads() || a.action == protocol.RecordSubscribe {
-		r.tellProviders(a)
-	}
+	r.tellProviders(a)
 	switch a.action {
 	case protocol.RecordSubscribe:
+		r.report(a.receipt)
 	case protocol.RecordSubscribeAndHead:
 		r.home.SubscribeHead(a.from, r.listOf(a))
+		r.report(a.receipt)
 	case protocol.RecordNotify:
 		r.serial++
-		r.notices[r.serial] = a.notice
+		r.notices[r.serial] = a.receipt
 		r.home.Notify(a.from, r.serial, r.listOf(a))
 	default:
 		for i := range a.names {
@@ -435,7 +451,7 @@ func (r *records) closed(s *conn) {
 		return
 	}
 	s.bulk = nil
-	if b.notice != nil {
+	if b.m.Action == protocol.RecordNotify {
 		r.finish(b)
 	}
 	r.heldBytes -= len(b.raw)
