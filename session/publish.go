@@ -118,23 +118,27 @@ func (r *records) readers(ref registry.TopicRef) []uint32 {
 }
 
 // DropSubscribers implements record.Out.
-func (o recordOut) DropSubscribers(name []byte) {
+func (o recordOut) DropSubscribers(name []byte, spared []protocol.ConnID) {
 	ref, mask, ok := o.l.node.table.Find(o.r.keyOf(name))
 	if !ok {
 		return
 	}
 	own := uint64(1) << o.l.id
 	for others := mask &^ own; others != 0; others &= others - 1 {
-		o.l.eng.Post(bits.TrailingZeros64(others), engine.Mail{Kind: mailRecordDrop, Topic: ref.ID, Gen: ref.Gen})
+		m := engine.Mail{Kind: mailRecordDrop, Topic: ref.ID, Gen: ref.Gen}
+		if len(spared) > 0 {
+			m.Body = slices.Clone(spared)
+		}
+		o.l.eng.Post(bits.TrailingZeros64(others), m)
 	}
 	if mask&own != 0 {
-		o.r.drop(ref)
+		o.r.drop(ref, spared)
 	}
 }
 
-// drop ends the subscriptions to ref that existed when its home decided so. A request to read it that
-// the home had not taken by then begins a new one.
-func (r *records) drop(ref registry.TopicRef) {
+// drop ends the subscriptions to ref that existed when its home decided so, but for spared ones. A
+// request to read it that the home had not taken by then begins a new one.
+func (r *records) drop(ref registry.TopicRef, spared []protocol.ConnID) {
 	key := r.l.node.table.Key(ref)
 	if key == nil {
 		return
@@ -144,7 +148,7 @@ func (r *records) drop(ref registry.TopicRef) {
 	edge := false
 	for _, slot := range r.slots {
 		s := r.l.conns.at(slot)
-		if s.phase == phaseOpen && !r.isUnread(ref, s.id) { // a closed one is being released
+		if s.phase == phaseOpen && !r.isUnread(ref, s.id) && !slices.Contains(spared, s.id) { // a closed one is being released
 			edge = r.l.subs.Unsubscribe(slot, r.key).Edge || edge
 		}
 	}

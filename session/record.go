@@ -269,7 +269,8 @@ func (r *records) mail(m *engine.Mail) {
 	case mailRecordUpdate, mailRecordMulti, mailRecordAnswer:
 		r.arrived(m)
 	case mailRecordDrop:
-		r.drop(registry.TopicRef{ID: m.Topic, Gen: m.Gen})
+		spared, _ := m.Body.([]protocol.ConnID)
+		r.drop(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, spared)
 	case mailRecordUnsubscribe:
 		r.unsubscribe(m.Conn, m.Frame)
 	case mailRecordRequest:

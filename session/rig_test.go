@@ -13,6 +13,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/fuzz/peer"
 	"deepstream-fast/listen"
+	"deepstream-fast/store"
 )
 
 // hopsMax is the longest chain of mail that one message can cause: sender, home, provider's loop,
@@ -24,6 +25,7 @@ type rig struct {
 	t       *testing.T
 	eng     *engine.Engine
 	node    *Node
+	store   store.Store // nil: none
 	clients map[string]*peer.Client
 }
 
@@ -38,7 +40,7 @@ func defaults(loops int) rigOptions {
 	return rigOptions{
 		engine: engine.Options{Host: "127.0.0.1", Loops: loops, Bulk: codec.IsBulk},
 		session: Options{
-			Loops: loops, Events: true, RPC: true, Presence: true,
+			Loops: loops, Events: true, RPC: true, Presence: true, Records: true,
 			UnauthenticatedTimeout: -1,
 			Listen:                 listen.Options{Ordered: true, ResponseTimeout: time.Minute},
 		},
@@ -56,7 +58,7 @@ func startRig(t *testing.T, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, eng: eng, node: node, clients: map[string]*peer.Client{}}
+	r := &rig{t: t, eng: eng, node: node, store: o.session.Store, clients: map[string]*peer.Client{}}
 	t.Cleanup(r.stop)
 	return r
 }
@@ -81,6 +83,12 @@ func (r *rig) stop() {
 	if s := r.eng.Stats(); s.Panics != 0 {
 		r.t.Errorf("%d panics", s.Panics)
 	}
+	if r.store != nil {
+		r.node.Flush()
+		if err := r.store.Close(); err != nil {
+			r.t.Error(err)
+		}
+	}
 }
 
 // connect opens a WebSocket under a name. Connections go to the loops in turn.
@@ -93,11 +101,16 @@ func (r *rig) connect(name string) {
 	r.clients[name] = c
 }
 
-// login opens a connection under a name and logs it in as the user of that name.
+// login opens a connection under a name and logs it in as the user of that name. One whose name begins
+// with "new" says that it knows PATCH_MULTI.
 func (r *rig) login(name string) {
 	r.t.Helper()
 	r.connect(name)
-	r.send(name, "CONNECTION CHALLENGE url=ws://test")
+	sdk := ""
+	if strings.HasPrefix(name, "new") {
+		sdk = " sdkType=javascript sdkVersion=7.1.0"
+	}
+	r.send(name, "CONNECTION CHALLENGE url=ws://test"+sdk)
 	r.fence()
 	r.send(name, fmt.Sprintf("AUTH REQUEST data=`{%q:%q}`", "username", name))
 }
@@ -177,9 +190,25 @@ func (r *rig) fence() []string {
 }
 
 // settle returns when all mail between loops that is under way, and the mail which that causes, has
-// been handled: mail of one loop to another is first in, first out, so a token in every such queue
-// comes behind all of it.
+// been handled, and the store has answered what it was asked.
 func (r *rig) settle() {
+	deadline := time.Now().Add(peer.Patience)
+	for pending := -1; pending != 0; {
+		r.settleMail()
+		pending = 0
+		for _, h := range r.holdings() {
+			pending += h.Records
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%d requests about records are never done", pending)
+		}
+	}
+	r.settleMail() // what came of the last answers
+}
+
+// settleMail: mail of one loop to another is first in, first out, so a token in every such queue comes
+// behind all of it.
+func (r *rig) settleMail() {
 	loops := r.eng.Loops()
 	for range hopsMax {
 		var tokens sync.WaitGroup
