@@ -27,6 +27,7 @@ type rig struct {
 	node    *Node
 	store   store.Store // nil: none
 	clients map[string]*peer.Client
+	stopped bool
 }
 
 // rigOptions are what a test may change.
@@ -63,8 +64,12 @@ func startRig(t *testing.T, o rigOptions) *rig {
 	return r
 }
 
-// stop lets every client go and checks that the node forgets all of them.
+// stop lets every client go and checks that the node forgets all of them. It does so once.
 func (r *rig) stop() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
 	for name := range r.clients {
 		r.close(name)
 	}
