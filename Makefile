@@ -44,7 +44,7 @@ race: ## the same under the race detector
 e2e: build e2e/node_modules ## the official clients against the built binary, then against one with every check on
 	cd e2e && npm test --silent
 	$(GO) build -race -tags invariants -o bin/deepstream-fast-checked ./cmd/deepstream-fast
-	cd e2e && DEEPSTREAM_FAST_BIN=../bin/deepstream-fast-checked npm test --silent
+	cd e2e && DEEPSTREAM_FAST_BIN=$(CURDIR)/bin/deepstream-fast-checked npm test --silent
 
 e2e/node_modules: e2e/package-lock.json
 	cd e2e && npm ci --silent --no-audit --no-fund
@@ -71,7 +71,7 @@ vectors: ## record the golden wire vectors from the official encoder again
 golden: ## rewrite the scenario files; review the diff
 	$(GO) test ./rpc ./presence ./listen ./session ./config -rewrite
 
-profile: ## CPU and heap profiles of the fan-out scenario into profiles/
+profile: ## CPU and heap profiles of the hot paths into profiles/
 	@scripts/profile
 
 cover: ## coverage of the whole suite

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 const (
 	chunkBytes    = 16 << 10 // small frames of a backlog are copied into chunks of this size
@@ -17,45 +20,58 @@ type segment struct {
 	owned  bool // data is a chunk of ours with room at its end, not a shared frame
 }
 
+// private reports whether the segment's memory is this connection's alone: an answer to its request, or
+// a copy. A broadcast kept by reference is shared with everybody else who is slow.
+func (s *segment) private() bool { return s.owned || s.class == Reply }
+
 // backlog is what a blocked connection has not been given yet. It exists only while gnet holds
 // bytes of that connection, or did at the last turn.
 type backlog struct {
 	segments []segment
 	off      int           // bytes of segments[0] already written
 	bytes    int           // unwritten bytes and bookkeeping, of which
-	replies  int           // are answers to the peer's own requests
+	replies  int           // are answers to the peer's own requests, and
+	private  int           // are in memory of this connection alone, as far as
+	counted  int           // the engine's budget knows of them
 	held     int           // what gnet held at the last look
 	progress time.Duration // loop time of the last byte taken
 	index    int           // position in Loop.blocked
 }
 
-// charge adds n bytes of the given class to the accounts.
-func (b *backlog) charge(class Class, n int) {
+// charge adds n bytes of segment s to the accounts.
+func (b *backlog) charge(s *segment, n int) {
 	b.bytes += n
-	if class == Reply {
+	if s.class == Reply {
 		b.replies += n
+	}
+	if s.private() {
+		b.private += n
 	}
 }
 
-// push appends a whole frame. A small one is copied, so that it does not keep a slab of frames alive.
-func (b *backlog) push(frame []byte, class Class) {
-	if len(frame) >= shareBytesMin {
-		b.segments = append(b.segments, segment{data: frame, frames: 1, class: class})
-		b.charge(class, len(frame)+segmentCost)
+func (b *backlog) add(s segment) {
+	b.segments = append(b.segments, s)
+	b.charge(&s, len(s.data)+segmentCost)
+}
+
+// push appends whole frames that lie behind one another. Small ones are copied, so that they do not keep
+// a slab of frames alive.
+func (b *backlog) push(piece []byte, frames int, class Class) {
+	if len(piece) >= shareBytesMin {
+		b.add(segment{data: piece, frames: frames, class: class})
 		return
 	}
 	if n := len(b.segments); n > 0 {
 		last := &b.segments[n-1]
-		if last.owned && last.class == class && len(last.data)+len(frame) <= cap(last.data) {
-			last.data = append(last.data, frame...)
-			last.frames++
-			b.charge(class, len(frame))
+		if last.owned && last.class == class && len(last.data)+len(piece) <= cap(last.data) {
+			last.data = append(last.data, piece...)
+			last.frames += frames
+			b.charge(last, len(piece))
 			return
 		}
 	}
-	chunk := append(make([]byte, 0, chunkBytes), frame...)
-	b.segments = append(b.segments, segment{data: chunk, frames: 1, class: class, owned: true})
-	b.charge(class, len(frame)+segmentCost)
+	chunk := append(make([]byte, 0, chunkBytes), piece...)
+	b.add(segment{data: chunk, frames: frames, class: class, owned: true})
 }
 
 // pushRest appends the rest of a frame whose beginning is already written. It is never dropped.
@@ -63,8 +79,7 @@ func (b *backlog) pushRest(rest []byte, class Class) {
 	if class == Droppable {
 		class = Broadcast
 	}
-	b.segments = append(b.segments, segment{data: rest, frames: 1, class: class})
-	b.charge(class, len(rest)+segmentCost)
+	b.add(segment{data: rest, frames: 1, class: class})
 }
 
 // front returns up to limit unwritten bytes and moves behind them.
@@ -73,9 +88,9 @@ func (b *backlog) front(limit int) []byte {
 	piece := s.data[b.off:]
 	piece = piece[:min(len(piece), limit)]
 	b.off += len(piece)
-	b.charge(s.class, -len(piece))
+	b.charge(s, -len(piece))
 	if b.off == len(s.data) {
-		b.charge(s.class, -segmentCost)
+		b.charge(s, -segmentCost)
 		*s = segment{}
 		b.segments = b.segments[1:]
 		b.off = 0
@@ -91,7 +106,7 @@ func (b *backlog) dropOldest(limit int) (frames, size int) {
 		if b.bytes > limit && s.class == Droppable && (i > 0 || b.off == 0) {
 			frames += s.frames
 			size += len(s.data)
-			b.charge(s.class, -len(s.data)-segmentCost)
+			b.charge(&s, -len(s.data)-segmentCost)
 			continue
 		}
 		kept = append(kept, s)
@@ -119,39 +134,73 @@ func (l *Loop) unblock(c *Conn) {
 	l.conns.at(moved).out.index = i
 	l.blocked = l.blocked[:end]
 	l.blockedCount.Store(int32(end))
+	l.engine.owed.add(-c.out.counted)
 	c.out = nil
 }
 
-// keep appends a frame to the backlog of c and applies the policy when that is full. c may be
-// closed afterwards.
-func (l *Loop) keep(c *Conn, frame []byte, class Class) {
-	b, limit := c.out, l.opts.OutboundBytesMax
-	if class == Droppable && l.opts.SlowPolicy == SlowDropNew && b.bytes-b.replies+len(frame) > limit {
-		l.stats.droppedFrames.Add(1)
-		l.stats.droppedBytes.Add(uint64(len(frame)))
+// keep appends frames that lie behind one another to the backlog of c and applies the policy when that
+// is full. c may be closed afterwards.
+func (l *Loop) keep(c *Conn, piece []byte, frames int, class Class) {
+	b := c.out
+	limit, _ := l.room(c)
+	if class == Droppable && l.opts.SlowPolicy == SlowDropNew && b.bytes-b.replies+len(piece) > limit {
+		l.stats.droppedFrames.Add(uint64(frames))
+		l.stats.droppedBytes.Add(uint64(len(piece)))
 		return
 	}
-	b.push(frame, class)
+	b.push(piece, frames, class)
 	l.enforce(c)
+}
+
+// room returns the bytes that the backlog of c may have: without the answers to its own requests, and in
+// all. Whoever is not logged in is owed little.
+func (l *Loop) room(c *Conn) (broadcasts, all int) {
+	if !c.trusted {
+		return min(l.opts.OutboundBytesMax, strangerBytesMax), min(l.opts.ReplyBytesMax, strangerBytesMax)
+	}
+	return l.opts.OutboundBytesMax, l.opts.ReplyBytesMax
 }
 
 // enforce applies the policy to c if its backlog is beyond its limit. One frame alone is let through
 // however large it is: nobody can take less than that.
 func (l *Loop) enforce(c *Conn) {
-	b, limit := c.out, l.opts.OutboundBytesMax
-	full := func() bool { return b.bytes-b.replies > limit || b.bytes > l.opts.ReplyBytesMax }
-	if !full() || len(b.segments) == 1 && b.segments[0].frames == 1 {
+	b := c.out
+	limit, all := l.room(c)
+	l.account(b)
+	full := func() bool { return b.bytes-b.replies > limit || b.bytes > all }
+	switch {
+	case len(b.segments) == 1 && b.segments[0].frames == 1:
 		return
-	}
-	if l.opts.SlowPolicy == SlowDropOldest {
+	case l.engine.owed.over() && b.private > strangerBytesMax:
+		l.cutOff(c, "all backlogs together take too much memory")
+		return
+	case full() && l.opts.SlowPolicy == SlowDropOldest:
 		frames, size := b.dropOldest(limit + b.replies)
 		l.stats.droppedFrames.Add(uint64(frames))
 		l.stats.droppedBytes.Add(uint64(size))
+		l.account(b)
 	}
 	if full() {
 		l.cutOff(c, "its backlog is full")
 	}
 }
+
+// account tells the engine's budget what has changed in b.
+func (l *Loop) account(b *backlog) {
+	if b.private != b.counted {
+		l.engine.owed.add(b.private - b.counted)
+		b.counted = b.private
+	}
+}
+
+// budget bounds the memory that the backlogs of all connections take. Safe for concurrent use.
+type budget struct {
+	max  int64
+	used atomic.Int64
+}
+
+func (b *budget) add(n int)  { b.used.Add(int64(n)) }
+func (b *budget) over() bool { return b.used.Load() > b.max }
 
 // cutOff ends a slow consumer. A close frame could not reach it, so the socket is reset, which also
 // frees what the kernel holds for it. Safe while deliveries are being written.
@@ -186,7 +235,9 @@ func (l *Loop) pump(c *Conn) {
 		return
 	}
 	for len(b.segments) > 0 {
-		if !l.write(c, b.front(corkBytes)) {
+		piece := b.front(corkBytes)
+		l.account(b) // before the write, which may end c and with it the account
+		if !l.write(c, piece) {
 			return
 		}
 	}

@@ -2,7 +2,7 @@
 // WebSocket and HTTP sides of one port, and everything between a socket and a complete message.
 //
 // A loop is one goroutine. It reads, hands complete messages to its Handler, and collects what is
-// to be sent in a list of eight bytes per delivery; at the end of its turn it writes once per
+// to be sent in a list of twelve bytes per delivery at most; at the end of its turn it writes once per
 // connection that has something pending. A write costs microseconds whatever calls it, everything
 // else here costs nanoseconds: that is why deliveries are gathered.
 //

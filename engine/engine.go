@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,27 +22,26 @@ type Engine struct {
 	gnet.BuiltinEventEngine
 
 	// Set by Start, then constant.
-	opts    Options
-	loops   []*Loop
-	start   time.Time
-	partial *ws.Budget
-	slowLog *limitedLog
-	done    chan struct{} // closed when gnet has returned
-	ready   chan struct{} // closed when every loop is bound
+	opts      Options
+	loops     []*Loop
+	start     time.Time
+	listener  net.Listener
+	reactor   *gnet.Client // a server without a listener: see accept.go
+	partial   *ws.Budget   // of connections that the handler trusts
+	strangers *ws.Budget   // of all others
+	owed      budget
+	slowLog   *limitedLog
+	done      chan struct{} // closed when nothing is served any more
 
-	// Set by OnBoot, before ready.
-	gnet   gnet.Engine
-	addr   *net.TCPAddr
-	probes []net.Conn
-
-	conns    atomic.Int64
-	refused  atomic.Uint64
-	draining atomic.Bool
-	stopping atomic.Bool
-	runErr   error // set before done is closed
-
-	mu    sync.Mutex // guards bound; a leaf
-	bound int        // loops[:bound] know their gnet event loop
+	conns     atomic.Int64
+	refused   atomic.Uint64
+	unable    atomic.Uint64
+	cutAtStop atomic.Int64
+	draining  atomic.Bool
+	ended     sync.Once
+	halt      sync.Once     // gnet closes descriptors by number: once is enough
+	halted    chan struct{} // closed when the loops have ended
+	runErr    error         // set before done is closed
 }
 
 // DefaultLoops returns the number of loops for this machine: one CPU is left to the accept
@@ -68,26 +66,50 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
+	listener, err := listen(o.Host, o.Port)
+	if err != nil {
+		return nil, err
+	}
 	e := &Engine{
-		opts: o, start: time.Now(),
-		partial: ws.NewBudget(o.PartialBytesMax),
-		slowLog: newLimitedLog(o.Log),
-		done:    make(chan struct{}), ready: make(chan struct{}),
+		opts: o, start: time.Now(), listener: listener,
+		partial:   ws.NewBudget(o.PartialBytesMax),
+		strangers: ws.NewBudget(o.PartialBytesMax / 4),
+		owed:      budget{max: o.OwedBytesMax},
+		slowLog:   newLimitedLog(o.Log),
+		done:      make(chan struct{}), halted: make(chan struct{}),
 	}
 	setProcs(o.Loops)
 	for id := range o.Loops {
 		e.loops = append(e.loops, newLoop(e, id))
 	}
-	if err := probePort(o.Host, o.Port); err != nil {
+	if err := e.startReactor(); err != nil {
+		_ = listener.Close()
 		return nil, err
 	}
-	go e.run() // ends when Stop is called or gnet fails; Stop waits for done
-	select {
-	case <-e.ready:
-		return e, nil
-	case <-e.done:
-		return nil, fmt.Errorf("engine: listen on %s: %w", e.hostPort(), e.runErr)
+	go e.accept() // ends when Stop closes the listener
+	return e, nil
+}
+
+// startReactor starts gnet's loops and makes each known to the Loop that stands for it.
+func (e *Engine) startReactor() (err error) {
+	e.reactor, err = gnet.NewClient(e,
+		gnet.WithNumEventLoop(e.opts.Loops),
+		gnet.WithTicker(true),
+		gnet.WithReadBufferCap(readBytesMax),
+		gnet.WithTCPNoDelay(gnet.TCPDelay), // leaves it as it is: net has set TCP_NODELAY already
+		gnet.WithLogger(gnetLog{e.slowLog}),
+	)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
+	if err := e.reactor.Start(); err != nil {
+		return fmt.Errorf("engine: start the loops: %w", err)
+	}
+	if err := e.bindLoops(); err != nil {
+		_ = e.reactor.Stop()
+		return err
+	}
+	return nil
 }
 
 // setProcs lets goroutines beside the loops run: a loop parked in epoll_wait keeps its P until the
@@ -100,23 +122,12 @@ func setProcs(loops int) {
 	}
 }
 
-func (e *Engine) hostPort() string { return net.JoinHostPort(e.opts.Host, strconv.Itoa(e.opts.Port)) }
-
-func (e *Engine) run() {
-	defer close(e.done)
-	err := gnet.Rotate(e, []string{"tcp://" + e.hostPort()},
-		gnet.WithNumEventLoop(e.opts.Loops),
-		gnet.WithReuseAddr(true), // else a restart fails while old connections are in TIME_WAIT
-		gnet.WithTicker(true),
-		gnet.WithReadBufferCap(readBytesMax),
-		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
-		gnet.WithLoadBalancing(gnet.RoundRobin),
-		gnet.WithLogger(gnetLog{e.slowLog}),
-	)
-	if err == nil && !e.stopping.Load() {
-		err = errors.New("the accept loop ended by itself (out of file descriptors?)")
-	}
-	e.runErr = err
+// end notes that nothing is served any more, and why.
+func (e *Engine) end(err error) {
+	e.ended.Do(func() {
+		e.runErr = err
+		close(e.done)
+	})
 }
 
 // Done is closed when the engine has stopped, whether asked to or not; Err then tells why.
@@ -126,7 +137,7 @@ func (e *Engine) Done() <-chan struct{} { return e.done }
 func (e *Engine) Err() error { return e.runErr }
 
 // Addr returns the address listened on.
-func (e *Engine) Addr() *net.TCPAddr { return e.addr }
+func (e *Engine) Addr() *net.TCPAddr { return e.listener.Addr().(*net.TCPAddr) }
 
 // Loops returns the number of loops.
 func (e *Engine) Loops() int { return len(e.loops) }
@@ -146,108 +157,89 @@ func (e *Engine) Post(loop int, m Mail) {
 }
 
 // Stop ends the engine: no connection is accepted any more, every client gets what is queued for it
-// and then close code 1001. It waits until all are gone or ctx ends, and stops the loops.
+// and then close code 1001, and those that have got everything but do not hang up are left behind. It
+// returns when all are gone, or at the end of ctx, which is an error if somebody missed something or a
+// loop does not listen.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.draining.Store(true)
-	for i := range e.loops {
-		e.Post(i, Mail{Kind: mailDrain})
+	_ = e.listener.Close()
+	e.postAll(Mail{Kind: mailDrain})
+	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
+	defer cancel()
+	if !e.awaitGone(patience) {
+		e.postAll(Mail{Kind: mailAbort})
+		e.awaitGone(ctx)
 	}
-	err := e.awaitGone(ctx)
-	e.stopping.Store(true)
-	go func() { _ = e.gnet.Stop(context.Background()) }() // polls; done tells sooner
-	<-e.done
-	return err
+	go e.halt.Do(func() { // a busy loop holds it up: ends with that, or with the process
+		_ = e.reactor.Stop()
+		e.end(nil)
+		close(e.halted)
+	})
+	select {
+	case <-e.halted:
+	case <-ctx.Done():
+		return errors.New("engine: a loop was still busy when the time to stop had passed")
+	}
+	if n := e.cutAtStop.Load(); n > 0 {
+		return fmt.Errorf("engine: %d connections were cut off before they had taken what was queued for them", n)
+	}
+	return nil
 }
 
-func (e *Engine) awaitGone(ctx context.Context) error {
+// untilAbort returns when to give up on clients so that the rest of the work fits before ctx ends.
+func untilAbort(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Hour
+	}
+	left := time.Until(deadline)
+	return left - min(left/5, abortReserve)
+}
+
+func (e *Engine) postAll(m Mail) {
+	for i := range e.loops {
+		e.Post(i, m)
+	}
+}
+
+// awaitGone waits until no connection is left, and reports whether that was before ctx ended.
+func (e *Engine) awaitGone(ctx context.Context) bool {
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for e.conns.Load() > 0 {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("engine: %d connections did not leave in time: %w", e.conns.Load(), ctx.Err())
-		case <-e.done:
-			return nil
+			return false
 		case <-poll.C:
 		}
 	}
-	return nil
-}
-
-// OnBoot implements gnet.EventHandler. The listener exists, the loops do not run yet.
-func (e *Engine) OnBoot(g gnet.Engine) gnet.Action {
-	e.gnet = g
-	addr, err := tuneListener(g)
-	if err == nil {
-		e.addr = addr
-		err = e.probe()
-	}
-	if err != nil {
-		e.opts.Log.Error("can't prepare the listener", "event", "LISTEN", "error", err)
-		return gnet.Shutdown
-	}
-	return gnet.None
-}
-
-// probe opens one connection per loop to our own listener. gnet shows a loop only through a
-// connection on it, hands connections out in turn, and a loop must be known before mail for it can
-// be delivered.
-func (e *Engine) probe() error {
-	target := *e.addr
-	if target.IP.IsUnspecified() {
-		target.IP = net.IPv4(127, 0, 0, 1)
-	}
-	for range e.loops {
-		c, err := net.DialTimeout("tcp", target.String(), 5*time.Second)
-		if err != nil {
-			return fmt.Errorf("engine: connect to our own listener: %w", err)
-		}
-		e.probes = append(e.probes, c)
-	}
-	return nil
-}
-
-// bind returns the Loop that stands for a gnet event loop.
-func (e *Engine) bind(el gnet.EventLoop) *Loop {
-	for _, l := range e.loops {
-		if p := l.el.Load(); p != nil && *p == el {
-			return l
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	l := e.loops[e.bound]
-	l.el.Store(&el)
-	e.bound++
-	l.kick() // mail may be waiting
-	if e.bound == len(e.loops) {
-		for _, c := range e.probes {
-			_ = c.Close()
-		}
-		close(e.ready)
-	}
-	return l
+	return true
 }
 
 // OnOpen implements gnet.EventHandler.
 func (e *Engine) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
-	l := e.bind(gc.EventLoop())
+	if l, ok := gc.Context().(*Loop); ok {
+		l.bind(gc.EventLoop())
+		return nil, gnet.None
+	}
+	l := e.loopOf(gc.EventLoop())
 	l.owner.Enter()
 	defer l.owner.Leave()
-	if e.draining.Load() {
+	if e.draining.Load() || l.openedSocket(gc) == gnet.Close {
+		e.conns.Add(-1)
 		return nil, gnet.Close
 	}
-	if e.conns.Add(1) > int64(e.opts.ConnectionsMax) {
-		e.conns.Add(-1)
-		e.refused.Add(1)
-		e.slowLog.warn("CONNECTION_LIMIT", "refused a connection: the limit is reached", "maxConnections", e.opts.ConnectionsMax)
-		return nil, gnet.Close
+	return nil, gnet.None
+}
+
+// loopOf returns the Loop that stands for a gnet event loop.
+func (e *Engine) loopOf(el gnet.EventLoop) *Loop {
+	for _, l := range e.loops {
+		if *l.el.Load() == el {
+			return l
+		}
 	}
-	action := l.openedSocket(gc)
-	if action == gnet.Close {
-		e.conns.Add(-1)
-	}
-	return nil, action
+	panic("engine: an event loop of gnet that nobody is bound to")
 }
 
 // OnTraffic implements gnet.EventHandler.

@@ -38,6 +38,7 @@ type hubs struct {
 }
 
 func (h *hub) Open(c *Conn, _ *ws.Handshake) {
+	h.l.Trust(c)
 	h.conns[c.ID()] = c
 	h.hubs.mu.Lock()
 	h.hubs.opened++

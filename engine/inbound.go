@@ -31,6 +31,11 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 // closedSocket is called by gnet when it lets go of a socket, possibly in the middle of a write of
 // ours: it only marks the connection, reap does the rest.
 func (l *Loop) closedSocket(c *Conn) {
+	if len(l.dirty) > 0 && !l.flushing {
+		// A peer that has only shut its sending side still reads: what it has asked for is written
+		// before gnet closes the descriptor.
+		l.relieve()
+	}
 	if c.out != nil {
 		l.unblock(c)
 	}
@@ -84,7 +89,7 @@ func (l *Loop) endRead() {
 	if !quiet {
 		l.reads++
 	}
-	if l.overfull() || quiet && l.lone && !l.scheduled.Load() && len(l.dead) == 0 && l.opts.FlushInterval == 0 {
+	if quiet && l.lone && !l.scheduled.Load() && len(l.dead) == 0 && l.opts.FlushInterval == 0 {
 		l.inTurn = true
 		l.settle(true)
 		l.inTurn = false
@@ -118,9 +123,6 @@ func (l *Loop) readFrames(c *Conn, b []byte) {
 			c.since = 0
 			l.stats.messagesIn.Add(1)
 			l.handler.Message(c, m.Payload, m.Kind == ws.Text)
-			if l.overfull() {
-				l.flushDirty()
-			}
 		case ws.Ping:
 			l.Send(c, ws.AppendFrame(nil, ws.Pong, m.Payload), Reply)
 		case ws.Close:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"unsafe"
 
@@ -71,10 +72,10 @@ func TestSlabReusesSlotsUnderNewNames(t *testing.T) {
 func TestBacklogAccounts(t *testing.T) {
 	var b backlog
 	small, large := make([]byte, 100), make([]byte, 5000)
-	b.push(small, Reply)
-	b.push(small, Reply)
-	b.push(large, Droppable)
-	b.push(small, Broadcast)
+	b.push(small, 1, Reply)
+	b.push(small, 1, Reply)
+	b.push(large, 1, Droppable)
+	b.push(small, 1, Broadcast)
 	if len(b.segments) != 3 || b.segments[0].frames != 2 {
 		t.Fatalf("segments %+v", b.segments)
 	}
@@ -105,5 +106,47 @@ func TestSizes(t *testing.T) {
 	}
 	if n := unsafe.Sizeof(Mail{}); n > 72 {
 		t.Errorf("Mail takes %d bytes", n)
+	}
+}
+
+// rowOfLoop is a Loop with n open connections that have no sockets.
+func rowOfLoop(n int) (*Loop, []uint32) {
+	l := &Loop{engine: &Engine{}, tails: make([]uint32, n)}
+	slots := make([]uint32, n)
+	for i := range slots {
+		slots[i] = uint32(i)
+	}
+	return l, slots
+}
+
+// forget empties the lists of a turn without writing.
+func (l *Loop) forget() {
+	clear(l.tails)
+	l.dirty, l.nodes, l.frames, l.frameBytes = l.dirty[:0], l.nodes[:0], l.frames[:0], 0
+}
+
+func TestSendAllAllocatesNothing(t *testing.T) {
+	l, slots := rowOfLoop(1000)
+	frame := make([]byte, 64)
+	if n := testing.AllocsPerRun(100, func() {
+		l.SendAll(slots, NoSlot, frame, Droppable)
+		l.forget()
+	}); n != 0 {
+		t.Errorf("%v allocations for %d deliveries", n, len(slots))
+	}
+}
+
+func BenchmarkSendAll(b *testing.B) {
+	for _, subs := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) {
+			l, slots := rowOfLoop(subs)
+			frame := make([]byte, 64)
+			b.ReportAllocs()
+			for b.Loop() {
+				l.SendAll(slots, NoSlot, frame, Droppable)
+				l.forget()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*subs), "ns/delivery")
+		})
 	}
 }

@@ -47,6 +47,7 @@ type Loop struct {
 	flushAt    time.Duration // with FlushInterval: when the waiting output is due; 0: nothing waits
 	draining   int           // next slab chunk to be told to go away, -1: not draining
 	inTurn     bool
+	flushing   bool // flushDirty is at it: a socket may close in the middle
 	owner      invariant.Owner
 
 	// Safe from any goroutine.
@@ -65,9 +66,10 @@ func newLoop(e *Engine, id int) *Loop {
 		wheel:  timer.New(timer.Options{TickDuration: tickDuration}),
 		cork:   make([]byte, 0, corkBytes),
 		outbox: make([][]Mail, e.opts.Loops),
-		limits: ws.Limits{MessageBytesMax: e.opts.MessageBytesMax, Budget: e.partial},
+		limits: ws.Limits{MessageBytesMax: e.opts.MessageBytesMax, Refuse: e.opts.Refuse, Budget: e.strangers},
 	}
 	l.trusted = l.limits
+	l.trusted.Budget = e.partial
 	l.trusted.BulkBytesMax, l.trusted.Bulk = e.opts.BulkBytesMax, e.opts.Bulk
 	l.task = l.run
 	l.handler = e.opts.NewHandler(l)
@@ -100,6 +102,9 @@ func (l *Loop) Post(dst int, m Mail) {
 	}
 	l.outbox[dst] = append(l.outbox[dst], m)
 	l.posting = true
+	if len(l.outbox[dst]) >= mailPerTurnMax {
+		l.postOutboxes()
+	}
 }
 
 // kick makes sure that a turn of l follows. Any goroutine may call it.
@@ -168,8 +173,7 @@ func (l *Loop) settle(now bool) {
 	l.lone, l.reads = l.reads <= 1, 0
 }
 
-// mayWait reports whether all that is pending may wait for FlushInterval: it is broadcasts only and
-// not too much of it.
+// mayWait reports whether all that is pending may wait for FlushInterval: it is not too much.
 func (l *Loop) mayWait() bool {
 	if len(l.dirty) == 0 {
 		return false
@@ -177,7 +181,7 @@ func (l *Loop) mayWait() bool {
 	if l.flushAt == 0 {
 		l.flushAt = l.now + l.opts.FlushInterval
 	}
-	return l.now < l.flushAt && l.frameBytes < l.opts.FlushBytesMax && !l.overfull()
+	return l.now < l.flushAt && l.frameBytes < l.opts.FlushBytesMax
 }
 
 func (l *Loop) readClock() { l.now = l.engine.since() }
@@ -188,13 +192,13 @@ func (l *Loop) drainMail() (more bool) {
 		if m == nil {
 			return false
 		}
-		if m.Kind == mailDrain {
+		switch m.Kind {
+		case mailDrain:
 			l.draining = 0
-			continue
-		}
-		l.handler.Mail(m)
-		if l.overfull() {
-			l.flushDirty()
+		case mailAbort:
+			l.abortAll()
+		default:
+			l.handler.Mail(m)
 		}
 	}
 	return true
@@ -338,6 +342,22 @@ func (l *Loop) drainStep() (more bool) {
 	return false
 }
 
+// abortAll ends all connections at once, and counts those that miss something.
+func (l *Loop) abortAll() {
+	for _, chunk := range l.conns.chunks {
+		for i := range chunk {
+			c := &chunk[i]
+			if c.gc == nil {
+				continue
+			}
+			if !c.finSent && c.state != stateHead {
+				l.engine.cutAtStop.Add(1)
+			}
+			l.closeSocket(c)
+		}
+	}
+}
+
 // recoverPanic keeps one broken message from ending the process: it logs, counts and closes the
 // connection concerned.
 func (l *Loop) recoverPanic(c *Conn, where string) {
@@ -348,7 +368,7 @@ func (l *Loop) recoverPanic(c *Conn, where string) {
 	if r == nil {
 		return
 	}
-	l.inTurn = false
+	l.inTurn, l.flushing = false, false
 	l.stats.panics.Add(1)
 	l.opts.Log.Error("a handler panicked", "event", "PANIC", "where", where, "panic", r, "stack", string(debug.Stack()))
 	if c != nil {

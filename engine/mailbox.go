@@ -5,26 +5,25 @@ import "sync"
 // mailbox is the one shared door of a loop. Producers append a whole turn's mail under one lock;
 // the consumer swaps the two slices. It keeps the order of each producer.
 type mailbox struct {
-	mu   sync.Mutex // guards in; a leaf
-	in   []Mail
-	work []Mail // owned by the consumer
-	next int    // first mail of work not yet handled
+	mu    sync.Mutex // guards in and bytes; a leaf
+	in    []Mail
+	bytes int    // of the frames in it
+	work  []Mail // owned by the consumer
+	next  int    // first mail of work not yet handled
 }
 
 // put appends mails and returns how many droppable ones did not fit.
 func (b *mailbox) put(mails []Mail) (dropped int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.in)+len(mails) <= mailboxMax {
-		b.in = append(b.in, mails...)
-		return 0
-	}
 	for i := range mails {
-		if mails[i].Droppable && len(b.in) >= mailboxMax {
+		m := &mails[i]
+		if m.Droppable && (len(b.in) >= mailboxMax || b.bytes+len(m.Frame) > mailboxBytesMax) {
 			dropped++
 			continue
 		}
-		b.in = append(b.in, mails[i])
+		b.in = append(b.in, *m)
+		b.bytes += len(m.Frame)
 	}
 	return dropped
 }
@@ -38,7 +37,7 @@ func (b *mailbox) take() *Mail {
 			b.work = nil
 		}
 		b.mu.Lock()
-		b.work, b.in = b.in, b.work
+		b.work, b.in, b.bytes = b.in, b.work, 0
 		b.mu.Unlock()
 		if len(b.work) == 0 {
 			return nil

@@ -28,15 +28,22 @@ const (
 	corkBytes        = 64 << 10  // gathered bytes of one write(2), and the most gnet ever holds for a connection
 	corkFrameMax     = 16 << 10  // a larger frame is written on its own
 	nodesMax         = 256 << 10 // deliveries collected before a turn is flushed early
-	frameBytesMax    = 16 << 20  // distinct frame bytes collected before a turn is flushed early
+	framesMax        = 64 << 10  // distinct frames collected before a turn is flushed early
+	frameBytesMax    = 8 << 20   // and their bytes
 	mailPerTurnMax   = 64 << 10  // mails handled before sockets get their turn again
 	mailboxMax       = 1 << 20   // mails waiting in one loop; fan-out beyond is dropped and counted
+	mailboxBytesMax  = 64 << 20  // and so many bytes of frames
 	releasePerTurn   = 8 << 10   // subscriptions of closed connections released in one turn
 	drainPerTurn     = 1000      // connections told to go away in one turn
+	enrollingMax     = 64        // accepted connections on their way to a loop
+	strangerBytesMax = 64 << 10  // backlog of a connection that is not trusted yet
 	tickDuration     = 64 * time.Millisecond
 	blockedTick      = 5 * time.Millisecond
 	quietGap         = 4 * time.Microsecond  // see Loop.endRead
 	turnWarnDuration = 20 * time.Millisecond // a longer turn is counted
+	acceptPauseMin   = 5 * time.Millisecond  // after accept(2) has failed, doubling up to
+	acceptPauseMax   = 500 * time.Millisecond
+	abortReserve     = 300 * time.Millisecond // of the time to stop, kept for cutting off who is left
 )
 
 // Options configures an Engine. Zero values stand for the documented defaults.
@@ -49,20 +56,22 @@ type Options struct {
 
 	OutboundBytesMax int           // backlog of one connection, bytes; 0: 1 MiB
 	ReplyBytesMax    int           // the same where answers to its own requests fill it; 0: 16 MiB more
+	OwedBytesMax     int64         // memory that backlogs of all connections take; 0: 1 GiB
 	SlowPolicy       SlowPolicy    // what happens beyond
 	SlowTimeout      time.Duration // a connection that takes nothing for so long is cut off; 0: 10 s
 
 	MessageBytesMax   int                      // one inbound message; 0: 1 MiB
 	BulkBytesMax      int                      // one inbound message that Bulk approves; 0: MessageBytesMax
 	Bulk              func(prefix []byte) bool // judges a large message by its first bytes
-	PartialBytesMax   int64                    // incomplete messages of all connections; 0: 256 MiB
+	Refuse            ws.Kind                  // kind of message that is not spoken here; None: both are
+	PartialBytesMax   int64                    // incomplete messages of trusted connections; of the others a fourth; 0: 256 MiB
 	HeartbeatInterval time.Duration            // silence of two of these ends a connection; 0: 30 s
 
 	FlushInterval time.Duration // broadcasts wait this long for company; 0: the end of the turn
 	FlushBytesMax int           // gathered bytes that end the wait; 0: 100,000
 
 	HeadTimeout  time.Duration // a request head must be complete by then; 0: 5 s
-	CloseTimeout time.Duration // a peer that does not answer our close is cut off; 0: 2 s
+	CloseTimeout time.Duration // a peer that has got our close and does not answer is cut off; 0: 2 s
 
 	// Upgrade judges a WebSocket request by its head: 0 lets it in, else an HTTP status refuses it.
 	Upgrade func(*ws.Head) int
@@ -108,6 +117,7 @@ type Handler interface {
 type Mail struct {
 	Kind      uint8
 	Droppable bool // may be dropped, and counted, when the mailbox is full
+	Class     Class
 	Conn      protocol.ConnID
 	Topic     uint32
 	Gen       uint32
@@ -118,7 +128,10 @@ type Mail struct {
 // MailEngine is the first Mail.Kind the engine keeps for itself.
 const MailEngine = 0xF0
 
-const mailDrain = MailEngine
+const (
+	mailDrain = MailEngine + iota
+	mailAbort
+)
 
 // TimerConn is the one timer kind the engine keeps for itself.
 const TimerConn = 0xFF
@@ -142,6 +155,9 @@ func (o Options) withDefaults() Options {
 	def(&o.FlushBytesMax, 100_000)
 	if o.PartialBytesMax == 0 {
 		o.PartialBytesMax = 256 << 20
+	}
+	if o.OwedBytesMax == 0 {
+		o.OwedBytesMax = 1 << 30
 	}
 	dur(&o.SlowTimeout, 10*time.Second)
 	dur(&o.HeartbeatInterval, 30*time.Second)

@@ -41,6 +41,9 @@ const tailClosed = ^uint32(0)
 
 // addFrame makes frame known to the current turn and returns its index.
 func (l *Loop) addFrame(frame []byte, class Class) uint32 {
+	if l.overfull() {
+		l.relieve()
+	}
 	n := len(l.frames)
 	joined := false
 	if n > 0 && len(frame) > 0 {
@@ -108,15 +111,24 @@ const NoSlot = ^uint32(0)
 
 // overfull reports whether so much is collected that the turn must be flushed early.
 func (l *Loop) overfull() bool {
-	return len(l.nodes) >= nodesMax || l.frameBytes >= frameBytesMax
+	return len(l.nodes) >= nodesMax || len(l.frames) >= framesMax || l.frameBytes >= frameBytesMax
+}
+
+// relieve writes in the middle of a turn what it has collected so far. Closing connections are only
+// marked by that, so it may happen wherever something is sent.
+func (l *Loop) relieve() {
+	l.postOutboxes() // first, as in settle
+	l.flushDirty()
 }
 
 // flushDirty writes what the turn has collected, at most one write per connection for anything that
 // fits the cork. A failing write runs OnClose synchronously, which only marks the connection.
 func (l *Loop) flushDirty() {
+	l.flushing = true
 	for i := 0; i < len(l.dirty); i++ {
 		l.flush(l.dirty[i])
 	}
+	l.flushing = false
 	l.dirty = l.dirty[:0]
 	l.nodes = l.nodes[:0]
 	clear(l.frames) // frames are collected once nobody waits for them
@@ -124,9 +136,6 @@ func (l *Loop) flushDirty() {
 	l.frameBytes = 0
 	if cap(l.nodes) > nodesMax { // one publish to a million connections is not kept for ever
 		l.nodes, l.dirty = nil, nil
-	}
-	if cap(l.frames) > nodesMax {
-		l.frames = nil
 	}
 }
 
@@ -159,12 +168,15 @@ func (l *Loop) flush(d dirtyConn) {
 func (l *Loop) flushRun(c *Conn, cork []byte, i, end uint32, last bool) []byte {
 	for i < end && c.state != stateClosed {
 		f := &l.frames[i]
+		piece, next := l.piece(i, end)
 		if c.out != nil {
-			l.keep(c, f.bytes, f.class)
-			i++
+			if l.opts.SlowPolicy != SlowClose { // a dropping policy judges every frame
+				piece, next = f.bytes, i+1
+			}
+			l.keep(c, piece, int(next-i), f.class)
+			i = next
 			continue
 		}
-		piece, next := l.piece(i, end)
 		alone := len(piece) >= corkFrameMax || len(cork) == 0 && last && next == end
 		switch {
 		case len(cork) > 0 && (alone || len(cork)+len(piece) > corkBytes):
@@ -181,13 +193,14 @@ func (l *Loop) flushRun(c *Conn, cork []byte, i, end uint32, last bool) []byte {
 	return cork
 }
 
-// piece returns frames i to next-1 as one slice of at most corkBytes, or a single frame.
+// piece returns frames i to next-1, all of one class, as one slice of at most corkBytes, or a single
+// frame.
 func (l *Loop) piece(i, end uint32) (b []byte, next uint32) {
 	b = l.frames[i].bytes
 	size := len(b)
 	for next = i + 1; next < end; next++ {
 		n := len(l.frames[next].bytes)
-		if size+n > corkBytes {
+		if size+n > corkBytes || l.frames[next].class != l.frames[i].class {
 			break
 		}
 		size += n
@@ -198,7 +211,7 @@ func (l *Loop) piece(i, end uint32) (b []byte, next uint32) {
 // writeOrKeep writes frame in pieces that gnet may hold, or keeps what the peer does not take.
 func (l *Loop) writeOrKeep(c *Conn, frame []byte, class Class) {
 	if c.out != nil {
-		l.keep(c, frame, class)
+		l.keep(c, frame, 1, class)
 		return
 	}
 	for len(frame) > 0 {
@@ -265,7 +278,10 @@ func (l *Loop) startClosing(c *Conn) {
 	c.reader.Release()
 	c.since = 0
 	c.head = nil
-	l.rearm(c, l.opts.CloseTimeout)
+	if c.timer != 0 { // until finish, SlowTimeout decides how long it may take
+		l.wheel.Cancel(c.timer)
+		c.timer = 0
+	}
 	l.dead = append(l.dead, c.slot)
 	l.kick()
 }
@@ -280,6 +296,7 @@ func (l *Loop) finish(c *Conn) {
 		return
 	}
 	c.finSent = true
+	l.rearm(c, l.opts.CloseTimeout)
 	shutdownWrite(c.gc)
 }
 

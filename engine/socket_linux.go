@@ -3,9 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"strconv"
+	"syscall"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -13,62 +11,35 @@ import (
 
 const (
 	notSentLowWater = 64 << 10 // bytes the kernel may hold unsent per socket before it reports EAGAIN
-	descriptorSpare = 8 << 10  // descriptors kept free of connections, see connectionsMax
+	descriptorSpare = 2 << 10  // descriptors kept free of connections, for storage and everything else
 )
 
-// probePort fails with a clear message if the address can't be listened on. gnet would report some
-// of these failures in its own words.
-func probePort(host string, port int) error {
-	if port == 0 {
-		return nil
-	}
-	lc := net.JoinHostPort(host, strconv.Itoa(port))
-	ln, err := net.Listen("tcp", lc)
-	if err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	return ln.Close()
-}
-
-// tuneListener sets what accepted sockets inherit and returns the address in use.
-func tuneListener(g gnet.Engine) (*net.TCPAddr, error) {
-	fd, err := g.Dup()
-	if err != nil {
-		return nil, fmt.Errorf("engine: duplicate the listener: %w", err)
-	}
-	defer unix.Close(fd)
-	// Without it a peer that never reads swallows megabytes of kernel memory before we notice.
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowWater); err != nil {
-		return nil, fmt.Errorf("engine: TCP_NOTSENT_LOWAT: %w", err)
-	}
-	// Peers that vanish behind a middlebox are found by the heartbeat; keep-alive covers what is not
-	// logged in yet and costs nothing.
-	for _, o := range []struct{ level, name, value int }{
-		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
-	} {
-		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
-			return nil, fmt.Errorf("engine: keep-alive: %w", err)
+// tuneListener sets what accepted sockets inherit. It is a net.ListenConfig.Control.
+func tuneListener(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		for _, o := range []struct {
+			name                 string
+			level, option, value int
+		}{
+			// Without it a peer that never reads swallows megabytes of kernel memory before we notice.
+			{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowWater},
+			// Peers that vanish behind a middlebox are found by the heartbeat; keep-alive covers what is
+			// not logged in yet and costs nothing.
+			{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
+			{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+			{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+		} {
+			if err := unix.SetsockoptInt(int(fd), o.level, o.option, o.value); err != nil && failed == nil {
+				failed = fmt.Errorf("%s: %w", o.name, err)
+			}
 		}
-	}
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return nil, fmt.Errorf("engine: getsockname: %w", os.NewSyscallError("getsockname", err))
-	}
-	switch a := sa.(type) {
-	case *unix.SockaddrInet4:
-		return &net.TCPAddr{IP: net.IP(a.Addr[:]), Port: a.Port}, nil
-	case *unix.SockaddrInet6:
-		return &net.TCPAddr{IP: net.IP(a.Addr[:]), Port: a.Port}, nil
-	}
-	return nil, errors.New("engine: the listener is not TCP")
+	})
+	return errors.Join(err, failed)
 }
 
-// connectionsMax raises the descriptor limit and returns how many connections fit under it. The
-// spare descriptors must exceed what the kernel accepts for us before we can close it again: running
-// out in accept(2) ends the whole reactor.
+// connectionsMax raises the descriptor limit and returns how many connections fit under it.
 func connectionsMax(want int) (int, error) {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {

@@ -31,6 +31,8 @@ type Stats struct {
 	ProtocolErrors    uint64 // connections closed for breaking RFC 6455 or a size limit
 	HeadTimeouts      uint64 // connections that never completed a request head
 	Refused           uint64 // connections over ConnectionsMax
+	Unable            uint64 // times that accept(2) failed or a connection could not be taken over
+	OwedBytes         int64  // memory that backlogs take now
 	HeartbeatTimeouts uint64
 	Panics            uint64
 	LongTurns         uint64 // turns of more than 20 ms
@@ -61,7 +63,7 @@ func (e *Engine) Stats() Stats {
 		s.Panics += c.panics.Load()
 		s.LongTurns += c.longTurns.Load()
 	}
-	s.Refused = e.refused.Load()
+	s.Refused, s.Unable, s.OwedBytes = e.refused.Load(), e.unable.Load(), e.owed.used.Load()
 	return s
 }
 

@@ -129,8 +129,9 @@ func resolve(doc []byte, open int, text []byte, c cursor) (at place, end int) {
 	at = place{open: open, seg: c, end: open + 1}
 	var scratch [numberBytesMax]byte
 	seg := c.next(text, &scratch)
-	opener, ok := doc[open], true
+	opener := doc[open]
 	if opener == '[' {
+		var ok bool
 		if at.index, ok = arrayIndex(seg.key); !ok {
 			at.lost = true
 			return at, skipRest(doc, open+1)

@@ -71,7 +71,7 @@ func (h *Home) verifyTransition(hash uint64, t *transition) error {
 		return fmt.Errorf("%d writes, counted %d", t.writes, writes)
 	case !t.busy() && t.saving == 0 && !t.dirty:
 		return fmt.Errorf("nothing is pending")
-	case t.pinned != (t.saving > 0 || t.dirty), t.pinned && !(known && e.Exists):
+	case t.pinned != (t.saving > 0 || t.dirty), t.pinned && (!known || !e.Exists):
 		return fmt.Errorf("pinned %v with %d saves, dirty %v, known %v", t.pinned, t.saving, t.dirty, known)
 	case (t.state == idle || t.state == stuck) != (t.first == nil):
 		return fmt.Errorf("state %d and first request %v", t.state, t.first)

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +61,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
+	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
 	s.front.ready.Store(true)
 	s.announce()
 	return s, nil
@@ -120,7 +120,8 @@ func (s *Server) logTotals() {
 	e, n := s.engine.Stats(), s.node.Stats()
 	s.log.Info("totals", "event", "INFO",
 		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
-		"slowConsumers", e.SlowClosed, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
+		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
+		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
 }
 
 func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) engine.Options {
@@ -134,6 +135,8 @@ func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slo
 		MessageBytesMax:   int(ep.MaxMessageSize),
 		BulkBytesMax:      int(max(ep.MaxMessageSize, ep.MaxBulkMessageSize)),
 		Bulk:              codec.IsBulk,
+		Refuse:            ws.Text,
+		OwedBytesMax:      memoryTotal() / 4,
 		HeartbeatInterval: ep.HeartbeatInterval.Std(),
 		FlushInterval:     ep.OutgoingBufferTimeout.Std(),
 		FlushBytesMax:     int(ep.MaxBufferByteSize),
@@ -200,72 +203,4 @@ func serverName(cfg *config.Config) string {
 		return cfg.ServerName
 	}
 	return strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + randomText()
-}
-
-// front answers what is decided by an HTTP request head alone.
-type front struct {
-	cfg   *config.HTTPServerOptions
-	path  string
-	ready readiness
-}
-
-func newFront(cfg *config.Config, path string) *front {
-	return &front{cfg: &cfg.HTTPServer.Options, path: path}
-}
-
-// upgrade judges a WebSocket request: 0 lets it in.
-func (f *front) upgrade(h *ws.Head) int {
-	switch {
-	case string(h.Path) != f.path:
-		return 404
-	case !f.ready.Load():
-		return 503 // counts as a failed attempt with the client, so that it backs off
-	case f.cfg.HostURL != "" && string(h.Host) != f.cfg.HostURL:
-		return 403
-	case f.cfg.CheckWebSocketOrigin && !f.originAllowed(h):
-		return 403
-	}
-	return 0
-}
-
-func (f *front) originAllowed(h *ws.Head) bool {
-	if f.cfg.AllowAllOrigins || h.Origin == nil { // not a browser
-		return true
-	}
-	for _, o := range f.cfg.Origins {
-		if o == string(h.Origin) {
-			return true
-		}
-	}
-	return false
-}
-
-// answer answers a request that is not for a WebSocket.
-func (f *front) answer(h *ws.Head) engine.Response {
-	switch {
-	case string(h.Path) == f.cfg.HealthCheckPath && (string(h.Method) == "GET" || string(h.Method) == "HEAD"):
-		if !f.ready.Load() {
-			return engine.Response{Status: 503, Type: "text/plain", Body: "draining\n"}
-		}
-		return engine.Response{Status: 200, Type: "application/json"}
-	case string(h.Path) == f.path:
-		return engine.Response{Status: 426, Type: "text/plain", Body: "this path speaks WebSocket\n"}
-	}
-	return engine.Response{Status: 404, Type: "text/plain", Body: "not found\n"}
-}
-
-// limitMemory gives the collector its goals, unless the environment already does: our live heap of
-// pointers is small, so that collecting half as often costs little memory.
-func limitMemory(log *slog.Logger) {
-	if !envSet("GOGC") {
-		debug.SetGCPercent(200)
-	}
-	if envSet("GOMEMLIMIT") {
-		return
-	}
-	if total := memoryTotal(); total > 0 {
-		limit := total / 5 * 4
-		debug.SetMemoryLimit(limit)
-		log.Debug("memory limit set", "event", "INFO", "bytes", limit)
-	}
 }

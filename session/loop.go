@@ -85,29 +85,37 @@ func (l *Loop) Open(c *engine.Conn, hs *ws.Handshake) {
 }
 
 // Message implements engine.Handler: every protocol message in one WebSocket message is handled, in
-// order.
+// order. Only a message about many names may be larger than MessageBytesMax, and nothing but it: what
+// follows in the same frame would have got past the engine's limit.
 func (l *Loop) Message(c *engine.Conn, payload []byte, text bool) {
 	if text {
 		l.eng.Close(c, ws.CloseUnsupportedData, "this endpoint speaks binary frames")
 		return
 	}
 	s := l.conns.at(c.Slot())
+	large := len(payload) > l.node.opts.MessageBytesMax
 	for first := true; (first || len(payload) > 0) && c.IsOpen(); first = false {
 		n, err := codec.Decode(&l.msg, payload)
-		if err != nil {
+		if large && (err != nil || n < len(payload) || !codec.Bulk(l.msg.Topic, l.msg.Action)) {
+			l.eng.Close(c, ws.CloseMessageTooBig, "message too big")
+			return
+		}
+		switch {
+		case err != nil || len(l.msg.CorrelationID) > correlationBytesMax:
 			l.undecodable(c, s)
 			if n == 0 {
 				return
 			}
-		} else if n > l.node.opts.MessageBytesMax && !codec.Bulk(l.msg.Topic, l.msg.Action) {
-			l.eng.Close(c, ws.CloseMessageTooBig, "message too big")
-			return
-		} else {
+		default:
 			l.dispatch(c, s, &l.msg)
 		}
 		payload = payload[n:]
 	}
 }
+
+// correlationBytesMax bounds what the answer about every single name of a message repeats. The official
+// client's are of 20 bytes.
+const correlationBytesMax = 1 << 10
 
 // Close implements engine.Handler: what the connection did for others ends now, what it held in the
 // registry is released in slices.
@@ -148,7 +156,7 @@ func (l *Loop) Mail(m *engine.Mail) {
 		l.fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
 	case mailSend:
 		if c := l.eng.Conn(m.Conn); c != nil {
-			l.eng.Send(c, m.Frame, engine.Broadcast)
+			l.eng.Send(c, m.Frame, m.Class)
 		}
 	case mailCall:
 		m.Body.(func(*Loop))(l)
@@ -193,7 +201,7 @@ func (l *Loop) Reply(to protocol.ConnID, m *protocol.Message) { l.send(to, m, en
 // send encodes m for one connection, wherever it lives.
 func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class) {
 	if to.Loop() != l.id {
-		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Conn: to, Frame: l.fan.Frame(m)})
+		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Class: class, Conn: to, Frame: l.fan.Frame(m)})
 		return
 	}
 	if c := l.eng.Conn(to); c != nil && c.IsOpen() {

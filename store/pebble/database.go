@@ -200,13 +200,11 @@ func details(err error) (text string) {
 	if d, ok := err.(interface{ ErrorDetail() string }); ok {
 		text = " " + d.ErrorDetail()
 	}
-	switch err := err.(type) {
-	case interface{ Unwrap() error }:
-		if next := err.Unwrap(); next != nil {
-			text += details(next)
-		}
-	case interface{ Unwrap() []error }:
-		for _, next := range err.Unwrap() {
+	if one, ok := err.(interface{ Unwrap() error }); ok && one.Unwrap() != nil {
+		text += details(one.Unwrap())
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, next := range several.Unwrap() {
 			text += details(next)
 		}
 	}
