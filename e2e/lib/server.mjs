@@ -19,7 +19,7 @@ import { Tcp } from './tcp.mjs'
 import { toml } from './toml.mjs'
 import { eventually, within } from './wait.mjs'
 
-const BINARY = process.env.DEEPSTREAM_FAST_BIN ??
+export const BINARY = process.env.DEEPSTREAM_FAST_BIN ??
   fileURLToPath(new URL('../../bin/deepstream-fast', import.meta.url))
 const TROUBLE = /panic:|fatal error:|^goroutine \d|DATA RACE|"level":\s*(?:[56]0|"(?:ERROR|FATAL)")/im
 
@@ -41,6 +41,8 @@ export class Server {
   }
 
   get url () { return `127.0.0.1:${this.port}` }
+  /** A path in the folder of the configuration. */
+  path (name) { return join(this.#folder, name) }
   get pid () { return this.#child.pid }
   get running () { return this.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null }
 
