@@ -36,8 +36,7 @@ type node struct {
 }
 
 // startOnce returns a function that starts the node when it is first needed. Records, if it serves them,
-// live on from input to input. A fuzzing process ends
-// without notice, so nobody stops it.
+// live on from input to input. A fuzzing process ends without notice, so nobody stops it.
 func startOnce(loops int, records bool) func() (*node, error) {
 	return sync.OnceValues(func() (*node, error) {
 		n := session.NewNode(session.Options{

@@ -353,12 +353,13 @@ func (r *records) seen(home int, busy bool) {
 	}
 	for i := range a.names {
 		ref := a.names[i].ref
-		list := slices.DeleteFunc(r.unread[ref], func(u unread) bool { return u.conn == a.from })
-		if len(list) == 0 {
+		list := r.unread[ref]
+		if len(list) == 1 {
 			delete(r.unread, ref)
-		} else {
-			r.unread[ref] = list
+			continue
 		}
+		first := slices.IndexFunc(list, func(u unread) bool { return u.conn == a.from }) // a later ask has its own
+		r.unread[ref] = slices.Delete(list, first, first+1)
 	}
 }
 
