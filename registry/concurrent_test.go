@@ -56,10 +56,11 @@ func TestConcurrentLoops(t *testing.T) {
 							l.Subscribers(m.ref)
 						}
 						runTick(t, tab, l, r, &boxes)
-						at, _ = tab.Walk(at, 100, 'E', func(ref TopicRef, key []byte, _ uint64) {
+						at, _ = tab.Walk(at, 100, 'E', func(ref TopicRef, key []byte, _ uint64) bool {
 							if !bytes.Equal(tab.Key(ref), key) || key[0] != 'E' {
 								t.Errorf("walked over %v as %q, which is %q", ref, key, tab.Key(ref))
 							}
+							return true
 						})
 						if int(at) >= len(*tab.records.Load())*chunkRecords {
 							at = 0

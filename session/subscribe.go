@@ -237,6 +237,7 @@ func (r *records) askHome(home int, b *bulkRequest, names []askedName) {
 		}
 	}
 	r.asks[home] = append(r.asks[home], sent)
+	r.l.sendPacket(home) // that there is a first subscriber comes before
 	r.l.eng.Post(home, engine.Mail{Kind: mailRecordAsk, Body: sent})
 }
 
