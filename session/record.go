@@ -143,7 +143,7 @@ func (l *Loop) recordMessage(c *engine.Conn, peer bulk.Peer, s *conn, m *protoco
 	switch m.Action {
 	case protocol.RecordSubscribeCreateAndRead, protocol.RecordSubscribeAndRead,
 		protocol.RecordSubscribeAndHead, protocol.RecordSubscribe, protocol.RecordNotify:
-		l.records.start(c, peer, s, m)
+		l.records.start(peer, s, m)
 	case protocol.RecordUnsubscribe:
 		l.bulk.Unsubscribe(&recordTable, peer, m, recordObserver{l})
 	case protocol.RecordRead, protocol.RecordHead, protocol.RecordDelete:

@@ -118,7 +118,7 @@ func TestWritesBehindALongListSurviveTheirConnection(t *testing.T) {
 			r.close("a")
 			r.fence()
 			r.send("b", fmt.Sprintf("RECORD HEAD name=w%d", i), "RECORD HEAD name=n3")
-			want := []string{fmt.Sprintf(`b <- RECORD HEAD_RESPONSE name="n3" version=-1`), fmt.Sprintf(`b <- RECORD HEAD_RESPONSE name="w%d" version=1`, i)}
+			want := []string{`b <- RECORD HEAD_RESPONSE name="n3" version=-1`, fmt.Sprintf(`b <- RECORD HEAD_RESPONSE name="w%d" version=1`, i)}
 			got := r.fence()
 			if slices.Sort(got); !slices.Equal(got, want) {
 				t.Fatalf("got %q", got)

@@ -70,7 +70,7 @@ type unread struct {
 }
 
 // start begins a request about a list of names.
-func (r *records) start(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Message) {
+func (r *records) start(peer bulk.Peer, s *conn, m *protocol.Message) {
 	if m.Names.Len() > r.l.node.opts.BulkNamesMax {
 		r.l.bulk.Invalid(&recordTable, peer, m, nil)
 		return
