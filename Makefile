@@ -10,7 +10,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race invariants e2e fuzz crash lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +23,7 @@ $(BIN): $(SOURCES)
 run: build ## start the server on the example configuration
 	$(BIN) -c conf.toml
 
-test: setup fmt unit invariants race e2e ## everything: what CI runs
+test: setup fmt unit race e2e ## everything: what CI runs
 	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory fuzz; fi
 
 setup: ## install what the tests need and the machine lacks
@@ -36,11 +36,8 @@ fmt: ## fail if gofmt or go vet has something to say
 unit: ## unit, scenario and architecture tests, fuzz seeds, hostile clients
 	$(GO) test ./...
 
-invariants: ## the same with the assertions compiled in
-	$(GO) test -tags invariants ./...
-
-race: ## the same under the race detector
-	$(GO) test -race ./...
+race: ## the same under the race detector, with the assertions compiled in
+	$(GO) test -race -tags invariants ./...
 
 e2e: build e2e/node_modules ## the official clients against the built binary, then against one with every check on
 	cd e2e && npm test --silent

@@ -98,7 +98,7 @@ func check(t testing.TB, tab *Table, loops []*Loop) {
 	live := 0
 	for id := uint32(1); id < uint32(len(tab.ids.chunks)*chunkRecords); id++ {
 		r := tab.peek(id)
-		if r == nil {
+		if r == nil || r.gen.Load() == 0 { // never used
 			continue
 		}
 		mask := r.mask.Load()

@@ -62,14 +62,14 @@ func TestMemoryBudget(t *testing.T) {
 // What a great many names took is returned when they have gone, whoever stays: the last of them and a
 // few that were there before. Slices of a close alternate with ticks, as in a server.
 func TestMemoryIsReturned(t *testing.T) {
-	const names, slice = 300_000, 4096
+	const names, slice = 200_000, 4096
 	tab, loops := newTestTable(2, ^uint32(0))
 	l, other := loops[0], loops[1]
 	for i := range 1000 {
 		mustSubscribe(t, other, uint32(i), testKey('E', i))
 	}
 	before := heapBytes()
-	for round := range 3 {
+	for round := range 2 {
 		var buf []byte
 		for i := range names {
 			buf = name20(buf, names*round+i)

@@ -70,7 +70,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 	l.fan = fanout.New(l.id, n.table, l.subs, output{l, engine.Droppable})
 	l.news = fanout.New(l.id, n.table, l.subs, output{l, engine.Broadcast})
 	l.outgoing.packets = make([]packet, n.opts.Loops)
-	l.incoming.peers = map[protocol.ConnID]int{}
+	l.incoming = incoming{max: reportsBytesMax, peers: map[protocol.ConnID]int{}}
 	l.grant()
 	l.bulk = bulk.New(l.subs, n.opts.Permission, l, n.opts.BulkNamesMax)
 	l.event = event.New(l.bulk, l.fan, eventObserver{l})

@@ -110,7 +110,7 @@ func TestWritesBehindALongListSurviveTheirConnection(t *testing.T) {
 	onSeveralNodes(t, func(t *testing.T, o rigOptions) {
 		r := startRig(t, o)
 		r.login("b")
-		for i := range 10 {
+		for i := range 4 {
 			r.login("a")
 			r.fence()
 			r.send("a", fmt.Sprintf("RECORD SUBSCRIBECREATEANDREAD names=[%s]", someNames("n", 3000)),

@@ -112,6 +112,7 @@ type task struct {
 type incoming struct {
 	tasks []*task
 	bytes int
+	max   int                     // of bytes: reportsBytesMax; tests have less
 	peers map[protocol.ConnID]int // tasks per peer
 	left  int                     // names that may still be taken in this turn
 }
@@ -128,7 +129,7 @@ func (in *incoming) add(l *Loop, t *task) {
 	in.tasks = append(in.tasks, t)
 	in.bytes += t.bytes
 	in.peers[t.peer]++
-	for in.bytes > reportsBytesMax { // as much comes off as has come in
+	for in.bytes > in.max { // as much comes off as has come in
 		in.left = len(in.tasks[0].names)
 		in.first(l)
 		in.left = 0

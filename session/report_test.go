@@ -78,6 +78,11 @@ var (
 func TestCallsComeAfterManyProvisions(t *testing.T) {
 	for _, loops := range []int{1, 2, 8} {
 		r := startBulkRig(t, loops)
+		if loops == 2 { // no room for more than a packet
+			for i := range loops {
+				r.eng.Post(i, engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.incoming.max = packetBytesMax }})
+			}
+		}
 		r.login("p")
 		r.fence()
 		var calls []string
