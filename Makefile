@@ -3,13 +3,14 @@
 GO       ?= go
 BIN      := bin/deepstream-fast
 FUZZTIME ?= 10s
+ROUNDS   ?= 1000
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +51,9 @@ e2e/node_modules: e2e/package-lock.json
 fuzz: ## FUZZTIME (10s) of live fuzzing per target
 	@scripts/fuzz $(FUZZTIME)
 
+crash: ## ROUNDS (1000) of kill -9 under full write load: nothing acknowledged may be missing
+	$(GO) test ./store/pebble -run '^TestKill$$' -v -timeout 60m -args -crash.rounds=$(ROUNDS)
+
 lint: ## golangci-lint, built from the version pinned in tools/go.mod
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
 
@@ -66,7 +70,7 @@ vectors: ## record the golden wire vectors from the official encoder again
 	cd codec/testdata && npm ci --silent && npm run vectors
 
 golden: ## rewrite the scenario files; review the diff
-	$(GO) test ./rpc ./presence ./listen ./session ./config -rewrite
+	$(GO) test ./rpc ./presence ./listen ./record ./session ./config -rewrite
 
 profile: ## CPU and heap profiles of the hot paths into profiles/
 	@scripts/profile

@@ -34,6 +34,10 @@ type Config struct {
 	ClusterStates                   ClusterStates   `key:"clusterStates"`
 	Plugins                         Plugins         `key:"plugins" unavailable:"*" doc:"Compiled-in plugins: a name of your choice to {name, options}."`
 
+	// Dir is the folder that relative paths start from: that of the configuration file. Empty: the
+	// current one.
+	Dir string
+
 	// Warnings lists what Load or Validate accepted but an operator should know.
 	Warnings []Problem
 }
@@ -250,6 +254,9 @@ type StorageOptions struct {
 	Path         string   `key:"path" default:"data" doc:"Folder, relative to the configuration file."`
 	Durability   string   `key:"durability" default:"ack" oneof:"ack interval none" doc:"\"ack\": write acknowledgements wait for fsync; \"interval\": fsync every syncInterval; \"none\": left to the system."`
 	SyncInterval Duration `key:"syncInterval" default:"20ms" range:"1ms.." doc:"Time between fsyncs with durability \"interval\"."`
+	BlockCache   Size     `key:"blockCache" default:"64MiB" range:"1MiB..1TiB" doc:"Memory for blocks of the database, beside cache.options.maxBytes."`
+
+	TombstoneRetention Duration `key:"tombstoneRetention" default:"168h" range:"1s.." doc:"Time the version of a deleted record is kept."`
 }
 
 // Monitoring is one consumer of statistics. Only the options of its Type are set.
@@ -358,12 +365,6 @@ func (c *Config) EffectiveLogLevel() LogLevel {
 // line in the log. What an operator asked for explicitly is an error of Load instead.
 func (c *Config) NotServed() []string {
 	var parts []string
-	if c.EnabledFeatures.Record {
-		parts = append(parts, "records (enabledFeatures.record)")
-	}
-	if c.Storage.Type != "none" {
-		parts = append(parts, "storage (storage.type)")
-	}
 	if c.Endpoint("http") != nil {
 		parts = append(parts, "the HTTP API (connectionEndpoints, type http)")
 	}

@@ -94,6 +94,6 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Warnings = warnings
+	c.Warnings, c.Dir = warnings, filepath.Dir(path)
 	return &c, nil
 }

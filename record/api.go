@@ -24,8 +24,9 @@ type Out interface {
 	// Broadcast publishes m to every subscriber of name but one. full is the whole new document if m
 	// is a PATCH_MULTI, for clients that do not know the action, else nil.
 	Broadcast(name []byte, except protocol.ConnID, m *protocol.Message, full []byte)
-	// DropSubscribers ends all subscriptions to name that exist now, without a message.
-	DropSubscribers(name []byte)
+	// DropSubscribers ends all subscriptions to name that exist now, without a message, but for those of
+	// the connections in spared: they have asked for the name again and are going to be answered.
+	DropSubscribers(name []byte, spared []protocol.ConnID)
 	// Unsubscribe ends a subscription whose request failed.
 	Unsubscribe(conn protocol.ConnID, name []byte)
 	// HasSubscribers reports whether any loop has subscribers of name.

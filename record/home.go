@@ -37,6 +37,7 @@ type Home struct {
 	versions []protocol.NameVersion
 	names    [][]byte
 	group    []*transition
+	spared   []protocol.ConnID
 }
 
 // NewHome returns a Home that knows what c knows. opts must be valid.

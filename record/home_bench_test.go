@@ -20,7 +20,7 @@ type sink struct {
 
 func (s *sink) Send(protocol.ConnID, *protocol.Message)                      { s.sent++ }
 func (s *sink) Broadcast([]byte, protocol.ConnID, *protocol.Message, []byte) { s.sent++ }
-func (s *sink) DropSubscribers([]byte)                                       {}
+func (s *sink) DropSubscribers([]byte, []protocol.ConnID)                    {}
 func (s *sink) Unsubscribe(protocol.ConnID, []byte)                          {}
 func (s *sink) HasSubscribers([]byte) bool                                   { return true }
 func (s *sink) Load([]byte, uint64) bool                                     { return false }

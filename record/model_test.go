@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -267,7 +268,15 @@ func changed(old map[string]string, m *protocol.Message) map[string]string {
 	return next
 }
 
-func (w *world) DropSubscribers(name []byte) { delete(w.subs, string(name)) }
+func (w *world) DropSubscribers(name []byte, spared []protocol.ConnID) {
+	for conn := range w.subs[string(name)] {
+		if !slices.Contains(spared, conn) {
+			delete(w.subs[string(name)], conn)
+		} else {
+			w.subs[string(name)][conn] = unseen
+		}
+	}
+}
 
 func (w *world) Unsubscribe(conn protocol.ConnID, name []byte) { delete(w.subs[string(name)], conn) }
 

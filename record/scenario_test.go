@@ -37,7 +37,13 @@ func (m *machine) Broadcast(_ []byte, except protocol.ConnID, msg *protocol.Mess
 	m.Addf("%s", line)
 }
 
-func (m *machine) DropSubscribers(name []byte) { m.Addf("drop subscribers of %q", name) }
+func (m *machine) DropSubscribers(name []byte, spared []protocol.ConnID) {
+	line := fmt.Sprintf("drop subscribers of %q", name)
+	for _, conn := range spared {
+		line += fmt.Sprintf(" but %d", conn.Slot())
+	}
+	m.Addf("%s", line)
+}
 
 func (m *machine) Unsubscribe(conn protocol.ConnID, name []byte) {
 	m.Addf("unsubscribe %d from %q", conn.Slot(), name)

@@ -422,7 +422,21 @@ func (h *Home) buried(t *transition, from protocol.ConnID, overdue bool, err err
 // gone publishes that there is no record of name any more.
 func (h *Home) gone(name []byte, except protocol.ConnID) {
 	h.out.Broadcast(name, except, h.message(protocol.RecordDeleted, name), nil)
-	h.out.DropSubscribers(name)
+	h.out.DropSubscribers(name, h.awaiting(name))
+}
+
+// awaiting returns the connections whose requests to subscribe to name wait in its queue. The list is
+// valid until the next call.
+func (h *Home) awaiting(name []byte) []protocol.ConnID {
+	h.spared = h.spared[:0]
+	if t := h.find(name); t != nil {
+		for o := t.first; o != nil; o = o.next {
+			if o.kind == opSubscribe || o.kind == opHeads {
+				h.spared = append(h.spared, o.From)
+			}
+		}
+	}
+	return h.spared
 }
 
 // setDirty notes whether the store may lack what the cache has of t, and sees to it that it gets it.

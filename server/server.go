@@ -4,12 +4,14 @@
 // # Invariants
 //   - Nothing outside this package and cmd knows both the configuration file and a part.
 //   - Start returns only when clients can connect, Stop only when they are gone or time is up.
+//   - The storage is opened before anybody can write, and closed when nobody can any more.
 //
 // Stability: internal, may change.
 package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,6 +24,7 @@ import (
 	"deepstream-fast/config"
 	"deepstream-fast/engine"
 	"deepstream-fast/listen"
+	"deepstream-fast/record"
 	"deepstream-fast/rpc"
 	"deepstream-fast/session"
 )
@@ -33,6 +36,7 @@ type Server struct {
 	log    *slog.Logger
 	name   string
 	front  *front
+	store  *storage // nil: nothing is kept
 	node   *session.Node
 	engine *engine.Engine
 }
@@ -49,23 +53,34 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	if loops == 0 {
 		loops = engine.DefaultLoops()
 	}
-	sessions := sessionOptions(cfg, &endpoint.WebSocket, loops, log)
-	if err := sessions.Validate(); err != nil {
-		return nil, err
-	}
-	s.node = session.NewNode(sessions)
-	options := engineOptions(cfg, &endpoint.WebSocket, loops, log)
-	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
-	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
-	eng, err := engine.Start(options)
+	st, err := openStorage(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	s.engine = eng
-	go tidyMemory(eng.Done(), func() uint64 { return eng.Stats().Closed }) // ends with the engine
+	s.store = st
+	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
 	s.front.ready.Store(true)
 	s.announce()
 	return s, nil
+}
+
+// serve starts the loops.
+func (s *Server) serve(loops int, ep *config.WebSocket) error {
+	sessions := sessionOptions(s.cfg, ep, loops, s.log)
+	sessions.Store = s.store.records()
+	if err := sessions.Validate(); err != nil {
+		return err
+	}
+	s.node = session.NewNode(sessions)
+	options := engineOptions(s.cfg, ep, loops, s.log)
+	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
+	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
+	var err error
+	s.engine, err = engine.Start(options)
+	return err
 }
 
 func (s *Server) announce() {
@@ -87,10 +102,16 @@ func (s *Server) Done() <-chan struct{} { return s.engine.Done() }
 func (s *Server) Err() error { return s.engine.Err() }
 
 // Stop ends the server: it accepts nobody any more, gives every client what is queued for it and
-// then close code 1001, and waits for them until ctx ends.
+// then close code 1001, and waits for them until ctx ends. Every write that was accepted is kept.
 func (s *Server) Stop(ctx context.Context) error {
 	s.front.ready.Store(false)
 	err := s.engine.Stop(ctx)
+	select {
+	case <-s.engine.Done():
+		s.node.Flush()
+	default: // a loop is stuck: what it has collected is its own
+	}
+	err = errors.Join(err, s.store.close())
 	s.logTotals()
 	return err
 }
@@ -141,6 +162,7 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		Events:                 cfg.EnabledFeatures.Event,
 		RPC:                    cfg.EnabledFeatures.RPC,
 		Presence:               cfg.EnabledFeatures.Presence,
+		Records:                cfg.EnabledFeatures.Record,
 		ProvideRequestorName:   cfg.RPC.ProvideRequestorName,
 		ProvideRequestorData:   cfg.RPC.ProvideRequestorData,
 		PatternBytesMax:        cfg.Listen.MaxPatternLength,
@@ -152,7 +174,13 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 			PatternsPerConnMax: cfg.Listen.MaxPatternsPerConnection,
 		},
 		Calls: rpc.Options{AckTimeout: cfg.RPC.AckTimeout.Std(), ResponseTimeout: cfg.RPC.ResponseTimeout.Std()},
-		Log:   log,
+		Record: record.Options{
+			LoadTimeout:       cfg.Record.StorageRetrievalTimeout.Std(),
+			ExclusionPrefixes: cfg.Record.StorageExclusionPrefixes,
+			HotPathPrefixes:   cfg.Record.StorageHotPathPrefixes,
+		},
+		CacheBytesMax: int64(cfg.Cache.Options.MaxBytes),
+		Log:           log,
 	}
 	if ep.UnauthenticatedClientTimeout == config.Off {
 		o.UnauthenticatedTimeout = -1

@@ -3,6 +3,7 @@ package session
 import (
 	"deepstream-fast/auth"
 	"deepstream-fast/permission"
+	"deepstream-fast/protocol"
 	"deepstream-fast/timer"
 )
 
@@ -29,7 +30,11 @@ type conn struct {
 	login   *login           // nil from login on
 	phase   phase
 	used    uint8
+	modern  bool   // understands PATCH_MULTI
 	attempt uint32 // number of the login being judged: a late judgement of an earlier slot is not ours
+
+	id   protocol.ConnID // set by the first RECORD message
+	bulk *bulkRequest    // being worked off; nil: none
 }
 
 // login is what is kept of a connection until it has logged in.

@@ -11,6 +11,7 @@ type Holdings struct {
 	Names         int // names at home here that some pattern matches
 	Users         int // online, on the loop that counts them
 	Unfinished    int // what is still being offered, handed on, reported or taken away
+	Records       int // requests about records, loads and saves that are not done
 }
 
 // Inspect returns mail that has the loop it is posted to call f, on its own goroutine, with what it
@@ -24,6 +25,7 @@ func (l *Loop) holdings() Holdings {
 		Subscriptions: l.subs.Len(),
 		Calls:         l.rpc.Len(),
 		Unfinished:    len(l.scans) + len(l.removals) + len(l.incoming.tasks),
+		Records:       l.records.pending(),
 	}
 	for _, home := range l.listen {
 		s := home.Stats()

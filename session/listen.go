@@ -22,7 +22,10 @@ const (
 )
 
 // listenSpaces are the registry name spaces of the listening topics.
-var listenSpaces = [listenTopics]byte{event.Space}
+var listenSpaces = [listenTopics]byte{event.Space, recordSpace}
+
+// listenDenied is how the listening topics refuse.
+var listenDenied = [listenTopics]protocol.Action{protocol.EventMessageDenied, protocol.RecordMessageDenied}
 
 // listenMessage handles LISTEN, UNLISTEN, LISTEN_ACCEPT and LISTEN_REJECT of one listening topic.
 func (l *Loop) listenMessage(topic int, t *bulk.Topic, peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
@@ -106,7 +109,7 @@ func (l *Loop) finished(r *registration, err error) {
 		}
 		l.onOthers(func(h *Loop) { h.forgetPattern(r) })
 		l.reply = protocol.Message{
-			Topic: r.ack.Topic, Action: protocol.EventMessageDenied, OriginalAction: r.ack.Action,
+			Topic: r.ack.Topic, Action: listenDenied[r.topic], OriginalAction: r.ack.Action,
 			IsError: true, Name: r.ack.Name, CorrelationID: r.ack.CorrelationID,
 		}
 		l.Reply(r.peer, &l.reply)
@@ -346,7 +349,11 @@ type listenOut struct {
 func (o listenOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Broadcast) }
 
 // ProviderChanged implements listen.Out. Subscribers of events are not told about providers.
-func (o listenOut) ProviderChanged([]byte, bool) {}
+func (o listenOut) ProviderChanged(name []byte, has bool) {
+	if o.topic == listenRecord {
+		o.l.records.providerChanged(name, has)
+	}
+}
 
 func (o listenOut) StartTimer(after time.Duration, kind uint8, key uint64) listen.TimerID {
 	return listen.TimerID(o.start(after, kind, key))

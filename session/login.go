@@ -58,6 +58,7 @@ func (l *Loop) challenge(c *engine.Conn, s *conn, m *protocol.Message) {
 		l.answer(c, protocol.TopicConnection, protocol.ConnectionInvalidMessage)
 	case m.Action == protocol.ConnectionChallenge:
 		s.phase = phaseLogin
+		s.modern = understandsMulti(m)
 		l.answer(c, protocol.TopicConnection, protocol.ConnectionAccept)
 	}
 }

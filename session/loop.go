@@ -49,6 +49,7 @@ type Loop struct {
 	rpc      *rpc.Home
 	presence *presence.Directory // on presenceHome, else nil
 	listen   [listenTopics]*listen.Home
+	records  *records
 
 	outgoing   outgoing   // names to be reported to other loops
 	incoming   incoming   // names that other loops reported
@@ -80,6 +81,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 	if l.id == presenceHome {
 		l.presence = presence.New(presence.Options{HideAnonymous: n.opts.HideAnonymous}, presenceOut{l})
 	}
+	l.records = newRecords(l)
 	return l
 }
 
@@ -131,6 +133,7 @@ const correlationBytesMax = 1 << 10
 func (l *Loop) Close(c *engine.Conn) {
 	s := l.conns.at(c.Slot())
 	l.endLogin(s)
+	l.records.closed(s)
 	if s.used&usedRPC != 0 {
 		l.closeRPC(c.ID())
 	}
@@ -152,8 +155,10 @@ func (l *Loop) Release(c *engine.Conn, budget int) (more bool) {
 }
 
 func (l *Loop) released(_ registry.TopicRef, key []byte, edge bool) {
-	if edge && key[0] == event.Space {
-		l.reportEdge(listenEvent, key[1:], false)
+	for topic, space := range listenSpaces {
+		if edge && key[0] == space {
+			l.reportEdge(topic, key[1:], false)
+		}
 	}
 }
 
@@ -172,6 +177,8 @@ func (l *Loop) Mail(m *engine.Mail) {
 		}
 	case mailCall:
 		m.Body.(func(*Loop))(l)
+	default:
+		l.records.mail(m)
 	}
 }
 
@@ -180,6 +187,8 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 	switch {
 	case kind == timerLogin:
 		l.loginTimeout(protocol.ConnID(key))
+	case kind >= timerRecord:
+		l.records.home.Fired(kind - timerRecord)
 	case kind >= timerListen:
 		l.listen[(kind-timerListen)>>4].Fired(kind&0x0F, key)
 	default:
@@ -189,7 +198,8 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 
 // TurnEnd implements engine.Handler.
 func (l *Loop) TurnEnd(drained bool) (more bool) {
-	more = l.background()
+	more = l.records.step()
+	more = l.background() || more
 	if drained { // mail left over may carry the id of a name that is gone
 		more = l.subs.Quiesce() || more
 	}

@@ -15,10 +15,11 @@ const presenceHome = 0
 // listening topics, in the order of Loop.listen.
 const (
 	listenEvent = iota
+	listenRecord
 	listenTopics
 )
 
-var listenActions = [listenTopics]*listen.Actions{&listen.Event}
+var listenActions = [listenTopics]*listen.Actions{&listen.Event, &listen.Record}
 
 // Node is what the loops of one server share. All of it is safe for concurrent use.
 type Node struct {
@@ -30,21 +31,42 @@ type Node struct {
 	// patterns counts the (connection, pattern) pairs per listening topic. While it is 0 no loop
 	// reports subscriptions to a home.
 	patterns [listenTopics]atomic.Int64
+	inflow   []inflow // by loop
+	loops    []*Loop  // set while the engine starts
 	stats    counters
+
+	inflowBytesMax int64 // constant; tests have less
 }
 
 // NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
 func NewNode(opts Options) *Node {
 	opts = opts.withDefaults()
 	return &Node{
-		opts:  opts,
-		seed:  maphash.MakeSeed(),
-		table: registry.NewTable(registry.Options{Loops: opts.Loops}),
+		opts:   opts,
+		seed:   maphash.MakeSeed(),
+		table:  registry.NewTable(registry.Options{Loops: opts.Loops}),
+		inflow: make([]inflow, opts.Loops),
+		loops:  make([]*Loop, opts.Loops),
+
+		inflowBytesMax: inflowBytesMax,
 	}
 }
 
 // NewHandler returns the Loop that serves one loop of the engine.
-func (n *Node) NewHandler(l *engine.Loop) engine.Handler { return newLoop(n, l) }
+func (n *Node) NewHandler(l *engine.Loop) engine.Handler {
+	n.loops[l.ID()] = newLoop(n, l)
+	return n.loops[l.ID()]
+}
+
+// Flush hands over to the store what the homes have collected for it. To be called when the engine has
+// stopped, before the store is closed.
+func (n *Node) Flush() {
+	for _, l := range n.loops {
+		if l != nil && l.records.storage != nil {
+			l.records.storage.submit()
+		}
+	}
+}
 
 // WantsTurn reports that the registry waits for every loop to have a turn before it reuses names.
 func (n *Node) WantsTurn() bool { return n.table.WantsRound() }
@@ -59,14 +81,16 @@ func (n *Node) home(name []byte) int {
 
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
+	overruns                            atomic.Uint64
 	online                              atomic.Int64
 }
 
 // Stats are sums over all loops since the start, and what is there now.
 type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
-	Online                              int // logged-in connections
-	Patterns                            int // (connection, pattern) pairs listening
+	Online                              int    // logged-in connections
+	Patterns                            int    // (connection, pattern) pairs listening
+	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
 }
 
 // Stats returns the current numbers.
@@ -76,6 +100,7 @@ func (n *Node) Stats() Stats {
 		LoginFailures: n.stats.loginFailures.Load(),
 		AuthTimeouts:  n.stats.authTimeouts.Load(),
 		Online:        int(n.stats.online.Load()),
-		Patterns:      int(n.patterns[listenEvent].Load()),
+		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
+		Overruns:      n.stats.overruns.Load(),
 	}
 }

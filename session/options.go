@@ -2,13 +2,17 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"deepstream-fast/auth"
 	"deepstream-fast/listen"
 	"deepstream-fast/permission"
+	"deepstream-fast/record"
+	"deepstream-fast/record/cache"
 	"deepstream-fast/rpc"
+	"deepstream-fast/store"
 )
 
 // Options configures a Node. Zero values stand for the documented defaults.
@@ -22,7 +26,7 @@ type Options struct {
 	MessageBytesMax int // one message without a names list; 0: 1 MiB
 	BulkNamesMax    int // names of one message; 0: 1,000,000
 
-	Events, RPC, Presence bool // topics switched on
+	Events, RPC, Presence, Records bool // topics switched on
 
 	ProvideRequestorName bool // tell RPC providers who asked
 	ProvideRequestorData bool // and hand them the requestor's clientData
@@ -31,6 +35,9 @@ type Options struct {
 	PatternBytesMax int  // listen pattern length; 0: 1024
 	Listen          listen.Options
 	Calls           rpc.Options
+	Record          record.Options     // of each home; what is 0 is that home's share of the node's limits
+	CacheBytesMax   int64              // for records, all homes; 0: 256 MiB
+	Store           store.Store        // nil: records live as long as the process, and never outgrow the cache
 	Auth            auth.Authenticator // nil: auth.Open
 	Permission      permission.Checker // nil: permission.None
 	Log             *slog.Logger
@@ -44,7 +51,10 @@ func (o Options) Validate() error {
 	if o.AuthAttemptsMax < 0 || o.MessageBytesMax < 0 || o.BulkNamesMax < 0 || o.PatternBytesMax < 0 {
 		return errors.New("session: limits must not be negative")
 	}
-	return o.Calls.Validate()
+	if o.CacheBytesMax < 0 || o.CacheBytesMax > cache.BytesMaxLimit {
+		return fmt.Errorf("cache.options.maxBytes: %d is not between 0 and %d", o.CacheBytesMax, int64(cache.BytesMaxLimit))
+	}
+	return errors.Join(o.Calls.Validate(), o.Record.Validate())
 }
 
 func (o Options) withDefaults() Options {
@@ -53,6 +63,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.MessageBytesMax, 1<<20)
 	orElse(&o.BulkNamesMax, 1_000_000)
 	orElse(&o.PatternBytesMax, 1024)
+	orElse(&o.CacheBytesMax, cache.BytesMaxDefault)
 	if o.Auth == nil {
 		o.Auth = auth.Open{}
 	}

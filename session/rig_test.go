@@ -13,6 +13,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/fuzz/peer"
 	"deepstream-fast/listen"
+	"deepstream-fast/store"
 )
 
 // hopsMax is the longest chain of mail that one message can cause: sender, home, provider's loop,
@@ -24,13 +25,16 @@ type rig struct {
 	t       *testing.T
 	eng     *engine.Engine
 	node    *Node
+	store   store.Store // nil: none
 	clients map[string]*peer.Client
+	stopped bool
 }
 
 // rigOptions are what a test may change.
 type rigOptions struct {
 	engine  engine.Options
 	session Options
+	node    func(*Node) // changes what no option does; nil: nothing
 }
 
 // defaults returns a node that serves every topic and whose timers don't fire within a test.
@@ -38,7 +42,7 @@ func defaults(loops int) rigOptions {
 	return rigOptions{
 		engine: engine.Options{Host: "127.0.0.1", Loops: loops, Bulk: codec.IsBulk},
 		session: Options{
-			Loops: loops, Events: true, RPC: true, Presence: true,
+			Loops: loops, Events: true, RPC: true, Presence: true, Records: true,
 			UnauthenticatedTimeout: -1,
 			Listen:                 listen.Options{Ordered: true, ResponseTimeout: time.Minute},
 		},
@@ -51,18 +55,25 @@ func startRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	node := NewNode(o.session)
+	if o.node != nil {
+		o.node(node)
+	}
 	o.engine.NewHandler, o.engine.WantsTurn = node.NewHandler, node.WantsTurn
 	eng, err := engine.Start(o.engine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, eng: eng, node: node, clients: map[string]*peer.Client{}}
+	r := &rig{t: t, eng: eng, node: node, store: o.session.Store, clients: map[string]*peer.Client{}}
 	t.Cleanup(r.stop)
 	return r
 }
 
-// stop lets every client go and checks that the node forgets all of them.
+// stop lets every client go and checks that the node forgets all of them. It does so once.
 func (r *rig) stop() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
 	for name := range r.clients {
 		r.close(name)
 	}
@@ -81,6 +92,12 @@ func (r *rig) stop() {
 	if s := r.eng.Stats(); s.Panics != 0 {
 		r.t.Errorf("%d panics", s.Panics)
 	}
+	if r.store != nil {
+		r.node.Flush()
+		if err := r.store.Close(); err != nil {
+			r.t.Error(err)
+		}
+	}
 }
 
 // connect opens a WebSocket under a name. Connections go to the loops in turn.
@@ -93,11 +110,16 @@ func (r *rig) connect(name string) {
 	r.clients[name] = c
 }
 
-// login opens a connection under a name and logs it in as the user of that name.
+// login opens a connection under a name and logs it in as the user of that name. One whose name begins
+// with "new" says that it knows PATCH_MULTI.
 func (r *rig) login(name string) {
 	r.t.Helper()
 	r.connect(name)
-	r.send(name, "CONNECTION CHALLENGE url=ws://test")
+	sdk := ""
+	if strings.HasPrefix(name, "new") {
+		sdk = " sdkType=javascript sdkVersion=7.1.0"
+	}
+	r.send(name, "CONNECTION CHALLENGE url=ws://test"+sdk)
 	r.fence()
 	r.send(name, fmt.Sprintf("AUTH REQUEST data=`{%q:%q}`", "username", name))
 }
@@ -177,9 +199,25 @@ func (r *rig) fence() []string {
 }
 
 // settle returns when all mail between loops that is under way, and the mail which that causes, has
-// been handled: mail of one loop to another is first in, first out, so a token in every such queue
-// comes behind all of it.
+// been handled, and the store has answered what it was asked.
 func (r *rig) settle() {
+	deadline := time.Now().Add(peer.Patience)
+	for pending := -1; pending != 0; {
+		r.settleMail()
+		pending = 0
+		for _, h := range r.holdings() {
+			pending += h.Records
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%d requests about records are never done", pending)
+		}
+	}
+	r.settleMail() // what came of the last answers
+}
+
+// settleMail: mail of one loop to another is first in, first out, so a token in every such queue comes
+// behind all of it.
+func (r *rig) settleMail() {
 	loops := r.eng.Loops()
 	for range hopsMax {
 		var tokens sync.WaitGroup

@@ -17,6 +17,10 @@ func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 		if served = l.node.opts.Events; served {
 			known = l.event.Handle(peer, m) || l.listenMessage(listenEvent, event.Table(), peer, s, m)
 		}
+	case protocol.TopicRecord:
+		if served = l.node.opts.Records; served {
+			known = l.recordMessage(c, peer, s, m)
+		}
 	case protocol.TopicRPC:
 		if served = l.node.opts.RPC; served {
 			known = l.rpcMessage(peer, s, m)

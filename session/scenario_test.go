@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"deepstream-fast/fuzz/peer"
 	"deepstream-fast/internal/testkit"
 	"deepstream-fast/protocol"
+	"deepstream-fast/store"
+	"deepstream-fast/store/memory"
 )
 
 // Scenarios run over the real engine. Every command's effect is the whole of what all clients
@@ -37,10 +40,32 @@ func TestScenariosOnSeveralLoops(t *testing.T) {
 	})
 }
 
-// bySubject sorts lines by client and subject, and leaves the order of equal ones.
+// bySubject sorts lines by client and subject, and leaves the order of equal ones. Versions are a line
+// for each name: every home sends its own.
 func bySubject(lines []string) []string {
-	lines = slices.Clone(lines)
+	var single []string
+	for _, line := range lines {
+		single = append(single, expandVersions(line)...)
+	}
+	lines = single
 	slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(subject(a), subject(b)) })
+	return lines
+}
+
+// versionsLine finds "client <- RECORD HEAD_RESPONSE_BULK versions: "a"@1 "b"@-1".
+var versionsLine = regexp.MustCompile(`^(\w+) <- RECORD HEAD_RESPONSE_BULK versions: (.+)$`)
+
+// expandVersions returns a HEAD_RESPONSE for each name of a HEAD_RESPONSE_BULK, which means the same, and
+// any other line as it is.
+func expandVersions(line string) (lines []string) {
+	m := versionsLine.FindStringSubmatch(line)
+	if m == nil {
+		return []string{line}
+	}
+	for _, v := range strings.Fields(m[2]) {
+		name, version, _ := strings.Cut(v, "@")
+		lines = append(lines, fmt.Sprintf("%s <- RECORD HEAD_RESPONSE name=%s version=%s", m[1], name, version))
+	}
 	return lines
 }
 
@@ -62,6 +87,7 @@ func subject(line string) string {
 // scenario is the machine behind the commands:
 //
 //	node key=value…      settings of the node, before the first connection
+//	store name=… …       puts a record into the store, behind the node's back; deleted removes it
 //	connect a b          open WebSockets
 //	online a b           open WebSockets and log in as users a, b
 //	send                 lines "a: MESSAGE", one after the other
@@ -94,6 +120,9 @@ func (s *scenario) run(c *testkit.Command) string {
 	if s.rig == nil {
 		s.rig = startRig(s.t, s.opts)
 	}
+	if c.Cmd == "store" {
+		return s.putIntoStore(c)
+	}
 	lines := s.act(c)
 	lines = append(lines, s.rig.fence()...)
 	if len(lines) == 0 {
@@ -111,7 +140,15 @@ func (s *scenario) configure(c *testkit.Command) {
 		switch arg.Key {
 		case "topics":
 			has := func(topic string) bool { return strings.Contains(strings.Join(arg.Vals, " "), topic) }
-			o.Events, o.RPC, o.Presence = has("event"), has("rpc"), has("presence")
+			o.Events, o.RPC, o.Presence, o.Records = has("event"), has("rpc"), has("presence"), has("record")
+		case "store": // records outlive the cache
+			o.Store = memory.New(memory.Options{})
+		case "cache-bytes":
+			o.CacheBytesMax = int64(c.Int(arg.Key))
+		case "exclude":
+			o.Record.ExclusionPrefixes = arg.Vals
+		case "hot":
+			o.Record.HotPathPrefixes = arg.Vals
 		case "attempts":
 			o.AuthAttemptsMax = c.Int(arg.Key)
 		case "names-max":
@@ -185,6 +222,19 @@ func (s *scenario) act(c *testkit.Command) (lines []string) {
 		return []string{c.Unknown()}
 	}
 	return lines
+}
+
+// putIntoStore writes a record past the node, as another program would.
+func (s *scenario) putIntoStore(c *testkit.Command) string {
+	done := make(chan error)
+	w := store.Write{Name: c.Bytes("name"), Data: c.Bytes("data"), Version: int32(c.Int("version")), Deleted: c.HasArg("deleted")}
+	if err := s.rig.store.Submit([]store.Write{w}, func(o []store.Outcome) { done <- o[0].Err }); err != nil {
+		c.Fatalf(s.t, "%v", err)
+	}
+	if err := <-done; err != nil {
+		c.Fatalf(s.t, "%v", err)
+	}
+	return "ok"
 }
 
 // each calls f with every argument.
