@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"unsafe"
+
+	"deepstream-fast/internal/invariant"
 )
 
 // newTestTable returns a table of n loops whose names collide as far as hashMask is short of bits.
@@ -195,4 +197,12 @@ func TestSizes(t *testing.T) {
 			t.Errorf("a %s takes %d bytes, want %d", s.name, s.got, s.want)
 		}
 	}
+}
+
+// sized divides the size of a test by 5 where every operation is checked, which makes it slow.
+func sized(n int) int {
+	if invariant.Enabled {
+		return n / 5
+	}
+	return n
 }

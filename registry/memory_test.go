@@ -49,10 +49,10 @@ func TestMemoryBudget(t *testing.T) {
 		budget float64
 	}{{"distinct", false, 130}, {"shared", true, 30}} {
 		before := heapBytes()
-		l := fill(t, 1000, 1000, c.shared)
+		l := fill(t, sized(1000), 1000, c.shared)
 		perSub := float64(heapBytes()-before) / float64(l.Len())
 		t.Logf("names=%s: %.1f B/subscription", c.name, perSub)
-		if l.Len() != 1_000_000 || perSub > c.budget {
+		if l.Len() != sized(1000)*1000 || perSub > c.budget {
 			t.Errorf("%s names: %d subscriptions of %.1f B, budget %.0f", c.name, l.Len(), perSub, c.budget)
 		}
 		runtime.KeepAlive(l)

@@ -160,7 +160,7 @@ func TestModel(t *testing.T) {
 			for seed := range uint64(4) {
 				t.Logf("seed %d", seed)
 				r := rand.New(rand.NewPCG(seed, 0))
-				prog := make([]byte, 4*20_000)
+				prog := make([]byte, 4*sized(20_000))
 				for i := range prog {
 					prog[i] = byte(r.Uint32())
 				}

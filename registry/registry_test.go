@@ -162,7 +162,7 @@ func TestOutOfMemoryChangesNothing(t *testing.T) {
 }
 
 func TestRemoveConnInSlices(t *testing.T) {
-	for _, n := range []int{1, 5, 8, 9, 100, 5000} {
+	for _, n := range []int{1, 5, 8, 9, 100, sized(5000)} {
 		tab, loops := newTestTable(1, ^uint32(0))
 		l := loops[0]
 		for i := range n {
