@@ -156,6 +156,9 @@ func (e *Engine) Post(loop int, m Mail) {
 	l.kick()
 }
 
+// ErrBusy is what Stop returns if a loop still runs.
+var ErrBusy = errors.New("engine: a loop was still busy when the time to stop had passed")
+
 // Stop ends the engine: no connection is accepted any more, every client gets what is queued for it
 // and then close code 1001, and those that have got everything but do not hang up are left behind. It
 // returns when all are gone, or at the end of ctx, which is an error if somebody missed something or a
@@ -178,7 +181,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	select {
 	case <-e.halted:
 	case <-ctx.Done():
-		return errors.New("engine: a loop was still busy when the time to stop had passed")
+		return ErrBusy
 	}
 	if n := e.cutAtStop.Load(); n > 0 {
 		return fmt.Errorf("engine: %d connections were cut off before they had taken what was queued for them", n)
