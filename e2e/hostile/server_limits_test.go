@@ -20,7 +20,7 @@ func TestDescriptorLimit(t *testing.T) {
 // The same with a loop that is busy, so that refusing waits while accepting goes on.
 func TestDescriptorLimitUnderLoad(t *testing.T) {
 	descriptorLimit(t, func(s *server) {
-		s.login(t, "").send(frameOf(subscribeTo(numbered("n", 500_000)...)))
+		s.login(t, "").send(frameOf(subscribeTo(numbered("n", scale(500_000))...)))
 	})
 }
 

@@ -48,9 +48,10 @@ type Options struct {
 	Log *slog.Logger     // default: discards
 	Now func() time.Time // of tombstones; default time.Now
 
-	// Tests make the disk fail, and rotate logs often.
+	// Tests make the disk fail, rotate logs often, and have no time.
 	fs            vfs.FS // default: the file system of the machine
 	memTableBytes uint64 // default memTableBytesMax
+	scrubTime     time.Duration
 }
 
 // Validate returns an error that names the configuration key, or nil.
@@ -82,6 +83,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Log, slog.New(slog.DiscardHandler))
 	setDefault(&o.fs, vfs.Default)
 	setDefault(&o.memTableBytes, memTableBytesMax)
+	setDefault(&o.scrubTime, scrubTimeMax)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

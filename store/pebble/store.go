@@ -82,7 +82,15 @@ func (s *Store) openFirst() (*database, error) {
 	if err := removeInventory(s.opts.fs, s.opts.Dir); err != nil {
 		return nil, fmt.Errorf("store: folder %s: %w", s.opts.Dir, err)
 	}
-	return openDatabase(&s.opts, s.lock, s.cache, false, s.wakeCommitter)
+	db, err := openDatabase(&s.opts, s.lock, s.cache, false, s.wakeCommitter)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.scrub(&s.opts); err != nil {
+		_ = db.close() // nothing was written: the reason to refuse is the better error
+		return nil, explain(s.opts.Dir, err)
+	}
+	return db, nil
 }
 
 func (s *Store) wakeCommitter() {
