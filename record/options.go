@@ -17,6 +17,9 @@ type Options struct {
 	ExclusionPrefixes []string // of names never loaded or saved (record.storageExclusionPrefixes)
 	HotPathPrefixes   []string // of names that setData writes unconditionally (record.storageHotPathPrefixes)
 
+	// Parses counts the documents that writes make the Home look into; nil: nobody asks.
+	Parses *lazyjson.Counters
+
 	// RecordBytesMax bounds the JSON of a record; a write beyond gets INVALID_MESSAGE_DATA. Default,
 	// and at most, 16 MiB.
 	RecordBytesMax int
@@ -63,6 +66,9 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Parses == nil {
+		o.Parses = new(lazyjson.Counters)
+	}
 	orElse(&o.LoadTimeout, 2*time.Second)
 	orElse(&o.SaveTimeout, 10*time.Second)
 	orElse(&o.SaveRetry, time.Second)

@@ -231,6 +231,7 @@ func (h *Home) apply(o *op, doc []byte) ([]byte, bool) {
 	}
 	var err error
 	if o.verb == protocol.RecordPatchMulti {
+		h.opts.Parses.Add(lazyjson.ReasonPatchMulti)
 		h.doc, err = lazyjson.SetMulti(h.doc[:0], doc, o.Data)
 	} else {
 		h.doc, err = h.patch(o, doc)
@@ -239,6 +240,7 @@ func (h *Home) apply(o *op, doc []byte) ([]byte, bool) {
 }
 
 func (h *Home) patch(o *op, doc []byte) ([]byte, error) {
+	h.opts.Parses.Add(lazyjson.ReasonPatch)
 	path, _ := lazyjson.ParsePath(o.Path) // normalise has refused what is none
 	if o.Data == nil {
 		return lazyjson.Erase(h.doc[:0], doc, path)

@@ -23,6 +23,7 @@ import (
 	"deepstream-fast/codec/ws"
 	"deepstream-fast/config"
 	"deepstream-fast/engine"
+	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
 	"deepstream-fast/record"
 	"deepstream-fast/rpc"
@@ -118,6 +119,7 @@ func (s *Server) logTotals() {
 	e, n := s.engine.Stats(), s.node.Stats()
 	s.log.Info("totals", "event", "INFO",
 		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
+		"jsonValidated", s.node.Parses(lazyjson.ReasonValidate), "jsonPatched", s.node.Parses(lazyjson.ReasonPatch)+s.node.Parses(lazyjson.ReasonPatchMulti),
 		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
 		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
 }

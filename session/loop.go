@@ -10,6 +10,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/event"
 	"deepstream-fast/fanout"
+	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
 	"deepstream-fast/presence"
 	"deepstream-fast/protocol"
@@ -58,6 +59,8 @@ type Loop struct {
 	removals   []removal  // of what is gone
 	handOns    int        // pieces of removals that may still be done in this turn
 	woken      bool       // a turn for these is on its way
+
+	parses lazyjson.Counters // of this loop; safe from any goroutine
 
 	msg   protocol.Message // the message being handled
 	reply protocol.Message // scratch

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"deepstream-fast/engine"
+	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
 	"deepstream-fast/registry"
 )
@@ -91,6 +92,17 @@ type Stats struct {
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
+}
+
+// Parses returns how often JSON was looked into for the given reason, since the start. Events, whole
+// updates and reads are only checked when they come in.
+func (n *Node) Parses(r lazyjson.Reason) (sum uint64) {
+	for _, l := range n.loops {
+		if l != nil {
+			sum += l.parses.Load(r)
+		}
+	}
+	return sum
 }
 
 // Stats returns the current numbers.

@@ -105,7 +105,9 @@ func newRecords(l *Loop) *records {
 		r.storage = newStorage(l.eng, o.Store)
 	}
 	kept := cache.New(cache.Options{BytesMax: max(o.CacheBytesMax/int64(o.Loops), 1)})
-	r.home = record.NewHome(recordLimits(o), kept, r.out)
+	limits := recordLimits(o)
+	limits.Parses = &l.parses
+	r.home = record.NewHome(limits, kept, r.out)
 	return r
 }
 

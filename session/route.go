@@ -4,6 +4,7 @@ import (
 	"deepstream-fast/bulk"
 	"deepstream-fast/engine"
 	"deepstream-fast/event"
+	"deepstream-fast/lazyjson"
 	"deepstream-fast/protocol"
 )
 
@@ -12,6 +13,9 @@ import (
 func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 	peer := bulk.Peer{ID: c.ID(), User: s.user}
 	served, known := false, false
+	if m.Data != nil {
+		l.parses.Add(lazyjson.ReasonValidate)
+	}
 	switch m.Topic {
 	case protocol.TopicEvent:
 		if served = l.node.opts.Events; served {
