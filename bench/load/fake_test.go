@@ -135,7 +135,7 @@ func fakeEmit(payload []byte) (name, data string) {
 			switch number {
 			case fieldData:
 				data = string(b)
-			case fieldEventName:
+			case fieldName:
 				name = string(b)
 			}
 		})
