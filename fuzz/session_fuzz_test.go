@@ -14,6 +14,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/fuzz/peer"
 	"deepstream-fast/session"
+	"deepstream-fast/store/memory"
 )
 
 // Limits of a node under fuzzing, small enough for an input to run into them.
@@ -22,6 +23,8 @@ const (
 	messageBytesMax = 8 << 10
 	bulkBytesMax    = 32 << 10
 	namesMax        = 2000
+	cacheBytesMax   = 1 << 20
+	storeBytesMax   = 16 << 20
 	heapGrowthMax   = 256 << 20 // live bytes over the life of the process, 100 MiB of them the fuzzer's
 )
 
@@ -32,12 +35,13 @@ type node struct {
 	heap uint64 // live bytes at the start
 }
 
-// startOnce returns a function that starts the node when it is first needed. A fuzzing process ends
-// without notice, so nobody stops it.
-func startOnce(loops int) func() (*node, error) {
+// startOnce returns a function that starts the node when it is first needed. Records, if it serves them,
+// live on from input to input. A fuzzing process ends without notice, so nobody stops it.
+func startOnce(loops int, records bool) func() (*node, error) {
 	return sync.OnceValues(func() (*node, error) {
 		n := session.NewNode(session.Options{
-			Loops: loops, Events: true, RPC: true, Presence: true,
+			Loops: loops, Events: true, RPC: true, Presence: true, Records: records,
+			Store: memory.New(memory.Options{BytesMax: storeBytesMax}), CacheBytesMax: cacheBytesMax,
 			UnauthenticatedTimeout: -1, AuthAttemptsMax: 3,
 			MessageBytesMax: messageBytesMax, BulkNamesMax: namesMax,
 		})
@@ -51,8 +55,8 @@ func startOnce(loops int) func() (*node, error) {
 }
 
 var (
-	severalLoops = startOnce(3)
-	oneLoop      = startOnce(1)
+	severalLoops = startOnce(3, true)
+	oneLoop      = startOnce(1, false) // what it answers depends on the input alone
 )
 
 // holdings returns what every loop holds.
@@ -162,6 +166,9 @@ func seeds() [][]byte {
 		script(loggedIn + "PRESENCE SUBSCRIBE names=[w f]\nPRESENCE SUBSCRIBE_ALL\nPRESENCE QUERY correlationId=1 names=[w f x]\nPRESENCE QUERY_ALL"),
 		script(loggedIn + "EVENT SUBSCRIBE names=[" + list + "]\nRPC PROVIDE names=[" + list + "]\nPRESENCE QUERY names=[" + list + "]"),
 		script("AUTH REQUEST data=1\nCONNECTION PING\nCONNECTION CHALLENGE\nEVENT EMIT name=a\nAUTH REQUEST data=`[]`"),
+		script(loggedIn + "RECORD SUBSCRIBECREATEANDREAD correlationId=1 names=[r s r]\nRECORD UPDATE name=r version=1 data={} isWriteAck correlationId=2\nRECORD PATCH name=r version=2 path=`a.b[3]` data=1\nRECORD ERASE name=r version=-1 path=a\nRECORD PATCH_MULTI name=r version=-1 data=`[{\"path\":\"x\",\"data\":1}]`\nRECORD READ name=r\nRECORD UNSUBSCRIBE names=[r]"),
+		script(loggedIn + "RECORD CREATEANDUPDATE name=w version=-1 data=`[1]`\nRECORD SUBSCRIBEANDHEAD names=[w x]\nRECORD SUBSCRIBEANDREAD names=[w x]\nRECORD DELETE name=w\nRECORD SUBSCRIBECREATEANDREAD names=[w]\nRECORD NOTIFY correlationId=1 names=[w x]\nRECORD HEAD name=w"),
+		script(loggedIn + "RECORD LISTEN name=`^n`\nRECORD SUBSCRIBECREATEANDREAD names=[" + list + "]\nRECORD LISTEN_ACCEPT name=`^n` subscription=n7\nRECORD CREATEANDPATCH name=n1 version=-1 path=`d[x].0` data=null\nRECORD SUBSCRIBEANDHEAD names=[" + list + "]\nRECORD NOTIFY names=[" + list + "]\nRECORD UPDATE name=n2 version=9 data=`{`"),
 		script(loggedIn + "RECORD UPDATE name=r version=1 data=1\nPARSER UNKNOWN_TOPIC\nEVENT 99 name=x"),
 		peer.AppendFrame(nil, ws.Text, []byte("{}")),
 		peer.AppendFrame(peer.AppendFrame(nil, ws.Ping, []byte("hi")), ws.Close, []byte{3, 232}),
@@ -186,7 +193,8 @@ func FuzzSession(f *testing.F) {
 			t.Fatal(err)
 		}
 		witness := dial(t, n)
-		if err := witness.Send(append(login("w"), "EVENT LISTEN name=`[^]`", "PRESENCE SUBSCRIBE_ALL", "RPC PROVIDE names=[f n1]")...); err != nil {
+		if err := witness.Send(append(login("w"), "EVENT LISTEN name=`[^]`", "PRESENCE SUBSCRIBE_ALL", "RPC PROVIDE names=[f n1]",
+			"RECORD LISTEN name=`[^]`", "RECORD SUBSCRIBECREATEANDREAD names=[r w n1]")...); err != nil {
 			t.Fatal(err)
 		}
 		raw, inside := dial(t, n), dial(t, n)

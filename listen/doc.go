@@ -11,25 +11,29 @@
 //	added, err := home.Listen(conn, p)            // on every home
 //	home.Offer(p, name, loops)                    // for the names subscribed already, in any slices
 //	home.Subscribers(name, loop, true)            // a loop got its first subscriber of name
-//	for r := home.Closed(conn); r.Step(1000); { } // or a slice per turn
+//	r := home.Closed(conn); r.Step(1000)          // and so on, a slice per turn
+//	home.Turn()                                   // once per turn of the loop
 //
 // # Invariants
-//   - A name is in one of three states: idle, asked (one candidate has been asked and may answer) or
-//     provided (one candidate accepted). In the last two it is held by that candidate.
+//   - A name is in one of four states: idle, queued (its search waits for a turn), asked (one candidate
+//     has been asked and may answer) or provided (one candidate accepted). In the last two it is held
+//     by that candidate.
 //   - A candidate is a (connection, pattern) pair. It is asked only while it is registered, and holds
 //     a name only until it answers no, times out, goes, or the name loses its last subscriber.
-//   - Home remembers a name only while it has subscribers, and only once a pattern matched it.
-//     Subscribed names that match no pattern cost nothing.
+//   - Home remembers a name only while it has subscribers, and only once a pattern matched it or while
+//     it is queued. Subscribed names that match no pattern cost nothing.
+//   - Between two calls of Turn a Home does work of TurnBudget and one test more. Only searches wait
+//     for the next: every report and answer changes the state of its name at once, and is judged by it.
 //   - A late ACCEPT never makes a provider: it is answered with "pattern removed", so that whoever
 //     sent it stops.
 //   - No Home remembers anything after the last listener is gone.
 //
-// A search keeps no queue. Candidates have a total order that belongs to the search (a keyed
+// A search keeps no list of candidates. They have a total order that belongs to the search (a keyed
 // permutation, or the order of registration), and the search keeps its position in it: a listener that
 // goes is not found any more, one that comes later is ordered behind the others.
 //
-// Cost: a pattern is tested once per first subscriber, LISTEN and retry, in time linear in the name; a
-// search step is O(patterns + matching candidates); removing a listener is O(1) plus O(1) for each
-// name it held, in slices. A provided name takes about 110 bytes and its text. Stability: internal,
-// may change. Source: spec/listen.md.
+// Cost: a pattern is tested once per first subscriber, LISTEN and retry, in time linear in the name and
+// at most 20 ms; a search step is O(patterns + matching candidates), in slices; removing a listener is
+// O(1) plus O(1) for each name it held, in slices. A provided name takes about 110 bytes and its text, a
+// queued one 40 more. Stability: internal, may change. Source: spec/listen.md.
 package listen

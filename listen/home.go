@@ -109,7 +109,8 @@ type Stats struct {
 	Listeners    int // (connection, pattern) pairs
 	Names        int // names remembered
 	Held         int // of these, provided or being asked for
-	Searches     int // of these, being asked for
+	Searches     int // names being asked for or queued
+	Queued       int // names whose search waits for its turn
 	NamesRefused uint64
 }
 
@@ -163,9 +164,15 @@ type Home struct {
 	byName   map[string]uint32
 	names    slab[name]
 	searches slab[search]
+	queue    queue // names whose search waits for its turn
+	scan     scan  // of the first of them, or of a name that is not remembered
 	held     int
 	serial   uint32 // of the latest question
 	refused  uint64
+
+	// What may be done until the next Turn, in test costs. It is used up before anything is queued.
+	budget  int
+	perTurn int // TurnBudget; tests divide their work further
 
 	// The round that looks at idle names again.
 	rematchTimer TimerID
@@ -187,6 +194,8 @@ func New(actions Actions, opts Options, out Out) *Home {
 		byText:    map[string]*entry{},
 		listeners: map[listenerKey]*listener{},
 		owners:    map[protocol.ConnID]*owner{},
+		budget:    TurnBudget,
+		perTurn:   TurnBudget,
 	}
 	h.forget()
 	return h
@@ -200,9 +209,13 @@ func (h *Home) Stats() Stats {
 		Names:        len(h.byName),
 		Held:         h.held,
 		Searches:     h.searches.used(),
+		Queued:       h.queue.size,
 		NamesRefused: h.refused,
 	}
 }
+
+// Knows reports whether somebody listens to p.
+func (h *Home) Knows(p *Pattern) bool { return h.byText[string(p.text)] != nil }
 
 // Listen registers conn as a candidate for all names that match p, and reports whether it is new:
 // repeating a LISTEN changes nothing. If so, the caller goes on to Offer the names subscribed already.
@@ -271,11 +284,26 @@ func (h *Home) unregister(l *listener) {
 		return
 	}
 	delete(h.byText, string(e.pattern.text))
+	h.removeEntry(e.index)
+}
+
+// removeEntry takes an entry out of the list, and keeps those that the scan has tested in front of
+// those it has not.
+func (h *Home) removeEntry(i int) {
+	if i < h.scan.at {
+		h.scan.at--
+		h.moveEntry(h.scan.at, i)
+		i = h.scan.at
+	}
 	last := len(h.entries) - 1
-	h.entries[e.index] = h.entries[last]
-	h.entries[e.index].index = e.index
+	h.moveEntry(last, i)
 	h.entries[last] = nil
 	h.entries = h.entries[:last]
+}
+
+func (h *Home) moveEntry(from, to int) {
+	h.entries[to] = h.entries[from]
+	h.entries[to].index = to
 }
 
 // Unlisten removes one pattern of conn, and returns nil if it was not registered. conn is no
@@ -323,32 +351,32 @@ type Removal struct {
 	left *listener
 }
 
-// Step takes care of up to budget names, budget > 0, and reports whether some are left; if so it must be
-// called again. A thousand names take a fraction of a millisecond while there are few patterns, see
+// Step takes care of up to budget names and returns what is left of the budget. While that is 0 there
+// may be more, and Step must be called again. A thousand names take a fraction of a millisecond, see
 // BenchmarkClosed. A nil Removal has nothing to do.
 // Order per name: the provider is lost, then the next candidate is asked. Source: spec/listen.md §4, §6.
-func (r *Removal) Step(budget int) (more bool) {
+func (r *Removal) Step(budget int) (left int) {
 	if r == nil {
-		return false
+		return budget
 	}
 	for ; r.left != nil; r.left = r.left.nextOwn {
 		for ; r.left.names != 0; budget-- {
 			if budget <= 0 {
-				return true
+				return 0
 			}
 			r.home.handOn(r.left.names)
 		}
 	}
 	r.home.forgetIfUnused()
-	return false
+	return budget
 }
 
-// forgetIfUnused drops all names in O(1) once nobody listens: those left are idle.
+// forgetIfUnused drops all names in O(1) once nobody listens: those left are idle or queued in vain.
 func (h *Home) forgetIfUnused() {
 	if len(h.entries) > 0 || h.held > 0 {
 		return
 	}
-	invariant.Assert(h.searches.used() == 0, "listen: %d searches without a candidate", h.searches.used())
+	invariant.Assert(h.searches.used() == h.queue.size, "listen: %d searches, %d names queued", h.searches.used(), h.queue.size)
 	h.stopRounds()
 	h.forget()
 }
@@ -356,4 +384,5 @@ func (h *Home) forgetIfUnused() {
 func (h *Home) forget() {
 	h.byName = map[string]uint32{}
 	h.names, h.searches = slab[name]{}, slab[search]{}
+	h.queue, h.scan = queue{}, scan{}
 }

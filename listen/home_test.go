@@ -33,6 +33,7 @@ func provide(t testing.TB, h *Home, conn protocol.ConnID, text string, count int
 		name := fmt.Appendf(nil, "news/%08d", i)
 		h.Subscribers(name, 0, true)
 		h.Accept(conn, []byte(text), name)
+		h.Turn()
 	}
 	if s := h.Stats(); s.Names != count || s.Searches != 0 {
 		t.Fatalf("got %+v, want %d provided names", s, count)
@@ -48,6 +49,7 @@ func TestRandomOrderIsFair(t *testing.T) {
 	n.onSend = func(to protocol.ConnID, m *protocol.Message) { first[to]++ }
 	for i := range 4000 {
 		n.subscribe(fmt.Sprint("x", i), 0)
+		n.home.Turn()
 	}
 	for conn, count := range first {
 		if count < 850 || count > 1150 { // five standard deviations around 1000
@@ -76,6 +78,7 @@ func TestRoundIsSliced(t *testing.T) {
 		name := fmt.Sprint("x", i)
 		n.subscribe(name, 0)
 		n.home.Reject(1, []byte("x"), []byte(name))
+		n.home.Turn()
 	}
 	questions := 0
 	n.onSend = func(_ protocol.ConnID, m *protocol.Message) {
@@ -118,6 +121,7 @@ func BenchmarkFirstSubscriber(b *testing.B) {
 				name := []byte(text)
 				b.ReportAllocs()
 				for b.Loop() {
+					h.Turn()
 					h.Subscribers(name, 0, true)
 					h.Subscribers(name, 0, false)
 				}
@@ -136,7 +140,10 @@ func BenchmarkClosed(b *testing.B) {
 		provide(b, h, 1, "^news/", names)
 		mustListen(b, h, 2, "^news/")
 		b.StartTimer()
-		for r := h.Closed(1); r.Step(1000); {
+		for r := h.Closed(1); r.Step(1000) == 0; {
+			h.Turn()
+		}
+		for h.Turn() {
 		}
 	}
 	b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(names*b.N), "ns/name")

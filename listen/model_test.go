@@ -38,6 +38,9 @@ func newModel(t *testing.T, seed uint64, ordered bool) *model {
 		testNode: newTestNode(Record, opts, seed), t: t,
 		conns: map[protocol.ConnID]map[string]bool{}, accepts: map[claim]int{},
 	}
+	if seed%3 > 0 { // a turn is a few tests, of hundreds of units each, or not even one
+		m.home.perTurn = []int{0, 1, 2000}[seed%3]
+	}
 	for _, text := range modelPatterns {
 		m.patterns = append(m.patterns, mustCompile(t, text))
 	}
@@ -146,7 +149,7 @@ func (m *model) forget(gone func(claim) bool) {
 
 func (m *model) stepRemovals(budget int) {
 	for i := 0; i < len(m.removal); {
-		if m.removal[i].Step(budget) {
+		if m.removal[i].Step(budget) == 0 {
 			i++
 		} else {
 			m.removal = append(m.removal[:i], m.removal[i+1:]...)
@@ -185,7 +188,7 @@ func (m *model) deliver(loop, limit int) {
 func (m *model) step() {
 	name := m.names[m.random.IntN(len(m.names))]
 	loop := m.random.IntN(3)
-	switch m.random.IntN(20) {
+	switch m.random.IntN(22) {
 	case 0, 1, 2:
 		m.report(name, loop, true)
 	case 3, 4:
@@ -210,6 +213,8 @@ func (m *model) step() {
 		m.stepRemovals(1 + m.random.IntN(3))
 	case 15:
 		m.runOffers(1 + m.random.IntN(40))
+	case 16, 17:
+		m.home.Turn()
 	default:
 		m.deliver(loop, 1+m.random.IntN(6))
 	}
@@ -251,8 +256,10 @@ func (m *model) settle() {
 	m.check(m.t)
 	for range 100 { // at least one round later than every cooldown
 		m.advance(400 * time.Millisecond)
+		m.rest()
 		for len(m.asked) > 0 {
 			m.answer(true)
+			m.rest()
 		}
 	}
 	for name := range m.subs {

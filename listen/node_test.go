@@ -123,6 +123,13 @@ func (n *testNode) advance(d time.Duration) {
 		n.now = t.at
 		n.note("at %v: %s timer fired", n.now, timerName(t.kind))
 		n.home.Fired(t.kind, t.key)
+		n.home.Turn()
+	}
+}
+
+// rest gives the Home turns until nothing waits.
+func (n *testNode) rest() {
+	for n.home.Turn() {
 	}
 }
 
@@ -142,7 +149,15 @@ func (n *testNode) check(t testing.TB) {
 func (n *testNode) checkState(t testing.TB) {
 	t.Helper()
 	h := n.home
-	held, searches := 0, 0
+	held, searches, waiting := 0, 0, map[uint32]bool{}
+	for id, last := h.queue.first, uint32(0); id != 0; id, last = h.names.at(id).next, id {
+		if waiting[id] = true; h.names.at(id).prev != last || h.names.at(id).state() != queued {
+			t.Fatalf("name %q is misplaced in the queue", h.names.at(id).text)
+		}
+	}
+	if len(waiting) != h.queue.size || len(waiting) == 0 && h.scan.at+len(h.scan.matches) > 0 {
+		t.Fatalf("%d names in a queue of %d, scan %+v", len(waiting), h.queue.size, h.scan)
+	}
 	for text, id := range h.byName {
 		nm := h.names.at(id)
 		if nm.text != text || nm.loops == 0 {
@@ -151,7 +166,7 @@ func (n *testNode) checkState(t testing.TB) {
 		if nm.search != 0 {
 			searches++
 		}
-		if nm.holder == nil && nm.search != 0 {
+		if (nm.state() == queued) != waiting[id] {
 			t.Fatalf("name %q: search without a candidate", text)
 		}
 		if nm.holder != nil {
@@ -171,8 +186,8 @@ func (n *testNode) checkState(t testing.TB) {
 			responses++
 		}
 	}
-	if s := h.Stats(); s.Held != held || s.Searches != searches || searches != responses || s.Names != h.names.used() {
-		t.Fatalf("%+v: counted %d held, %d searches, %d response timers, %d records", s, held, searches, responses, h.names.used())
+	if s := h.Stats(); s.Held != held || s.Searches != searches || searches != responses+len(waiting) || s.Names != h.names.used() {
+		t.Fatalf("%+v: counted %d held, %d searches, %d response timers, %d waiting, %d records", s, held, searches, responses, len(waiting), h.names.used())
 	}
 	n.checkListeners(t)
 }

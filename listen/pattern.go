@@ -38,8 +38,23 @@ type Pattern struct {
 	shape shape
 	tail  int
 	lit   []byte // in unit form
+	must  []byte // in unit form: shapeRegexp without lit matches only names that contain it
+	insts int    // of re, at most
 	re    *regexp.Regexp
 }
+
+// A test against a regular expression takes at most 10 ns an instruction and byte of the name, so a
+// product of the two is what a test is said to cost. One test can't be interrupted: what would cost
+// more than testCostMax, 20 ms, does not match. That is a name of the greatest length for 32
+// instructions, and of 950 bytes for the largest pattern.
+const (
+	testCostMax = 1 << 21
+	bytesPerOp  = 32 // of plain text, searched for in the time of one instruction
+)
+
+// instsMax returns how many instructions an expression of some atoms compiles to at most: one each,
+// one for the choice that an alternative or a quantifier is, and three around it all.
+func instsMax(size int) int { return 2*size + 3 }
 
 // Compile compiles text, of which it keeps a copy. The error wraps ErrPatternLength for an empty text
 // or one of more than maxLen bytes, ErrSyntax for what JavaScript would refuse as well, and
@@ -53,16 +68,20 @@ func Compile(text []byte, maxLen int) (*Pattern, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrSyntax)
 	}
-	source, terms, err := translate(text)
+	source, terms, size, err := translate(text)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pattern{text: bytes.Clone(text)}
+	p := &Pattern{text: bytes.Clone(text), insts: instsMax(size)}
 	p.reduce(terms)
 	if p.shape == shapeRegexp || invariant.Enabled {
 		if p.re, err = regexp.Compile(source); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 		}
+	}
+	if p.shape == shapeRegexp && p.lit == nil {
+		must, _ := p.re.LiteralPrefix()
+		p.must = []byte(must)
 	}
 	return p, nil
 }
@@ -70,23 +89,35 @@ func Compile(text []byte, maxLen int) (*Pattern, error) {
 // Text returns the source of the pattern, which the caller must not change.
 func (p *Pattern) Text() []byte { return p.text }
 
-// Match reports whether the pattern matches somewhere in name, UTF-8 text.
-// Hot path: 0 allocs, see BenchmarkMatch; a copy if name has characters beyond U+FFFF.
+// Match reports whether the pattern matches somewhere in name, UTF-8 text, and could find that out
+// within testCostMax. Hot path: 0 allocs, see BenchmarkMatch; a copy if name has characters beyond
+// U+FFFF.
 func (p *Pattern) Match(name []byte) bool {
 	units, _ := unitForm(nil, name)
-	return p.match(units)
-}
-
-// match is Match for a name in unit form.
-func (p *Pattern) match(units []byte) bool {
-	ok := p.matchShape(units)
-	if invariant.Enabled && ok != p.re.Match(units) {
-		invariant.Assert(false, "listen: shape %d of %q disagrees on %q", p.shape, p.text, units)
-	}
+	ok, _ := p.test(units)
 	return ok
 }
 
-func (p *Pattern) matchShape(units []byte) bool {
+// test is Match for a name in unit form, and tells what it cost.
+func (p *Pattern) test(units []byte) (ok bool, cost int) {
+	cost = 1 + len(units)/bytesPerOp
+	switch {
+	case p.shape != shapeRegexp:
+		ok = p.matchText(units)
+	case !bytes.HasPrefix(units, p.lit) || !bytes.Contains(units, p.must):
+	case p.insts*len(units) > testCostMax:
+		return false, cost
+	default:
+		return p.re.Match(units), cost + p.insts*len(units)
+	}
+	if invariant.Enabled && ok != p.re.Match(units) {
+		invariant.Assert(false, "listen: shape %d of %q disagrees on %q", p.shape, p.text, units)
+	}
+	return ok, cost
+}
+
+// matchText is the match of all shapes but shapeRegexp.
+func (p *Pattern) matchText(units []byte) bool {
 	switch p.shape {
 	case shapeAll:
 		return true
@@ -101,7 +132,7 @@ func (p *Pattern) matchShape(units []byte) bool {
 	case shapeLine:
 		return len(units) >= len(p.lit)+p.tail && bytes.HasPrefix(units, p.lit) && oneLine(units[len(p.lit):])
 	default:
-		return bytes.HasPrefix(units, p.lit) && p.re.Match(units)
+		return false
 	}
 }
 

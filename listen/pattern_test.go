@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -22,7 +23,7 @@ func mustCompile(t testing.TB, text string) *Pattern {
 // slowMatch is Match without shapes and prefixes.
 func slowMatch(t testing.TB, pattern, name string) bool {
 	t.Helper()
-	source, _, err := translate([]byte(pattern))
+	source, _, _, err := translate([]byte(pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +118,64 @@ func TestCompileLimits(t *testing.T) {
 	}
 }
 
+// instructions returns how many instructions the expression of a pattern compiles to.
+func instructions(t testing.TB, pattern string) (got, limit int) {
+	t.Helper()
+	source, _, size, err := translate([]byte(pattern))
+	if err != nil {
+		return 0, 0
+	}
+	re, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		return 0, 0
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(prog.Inst), instsMax(size)
+}
+
+// What a test costs is counted in instructions, which the number of atoms must bound.
+func TestInstructionsAreBounded(t *testing.T) {
+	patterns := []string{"(x?x?){300}y", "(?:x*){549}", "((((a?){3})*){5}|b){20}", "(|||)", "(){1000}", "(a|){300}", "[^]{1000}"}
+	for _, c := range jsCases(t) {
+		patterns = append(patterns, c.pattern)
+	}
+	compiled := 0
+	for _, pattern := range patterns {
+		got, limit := instructions(t, pattern)
+		if got > limit {
+			t.Errorf("%q: %d instructions, want at most %d", pattern, got, limit)
+		}
+		compiled += min(got, 1)
+	}
+	if compiled < 200 || instsMax(sizeMax) > 2203 {
+		t.Errorf("%d patterns compiled; the largest may have %d instructions", compiled, instsMax(sizeMax))
+	}
+}
+
+// A test can't be interrupted, so one that would take too long is not made.
+func TestCostOfATest(t *testing.T) {
+	p := mustCompile(t, "(x?x?){270}y")
+	fits := testCostMax / p.insts
+	for _, c := range []struct {
+		size       int
+		ok, tested bool
+	}{{fits, true, true}, {fits + 1, false, false}} {
+		name := []byte(strings.Repeat("x", c.size-1) + "y")
+		ok, cost := p.test(name)
+		if ok != c.ok || (cost > testCostMax/2) != c.tested || cost > testCostMax+c.size {
+			t.Errorf("%d bytes: %v for %d", c.size, ok, cost)
+		}
+	}
+	for pattern, max := range map[string]int{"^user/[^/]+/x$": 1, "user/[^/]+/x$": 1, "user/": 1, "^user/.*$": 1, "[u]ser|x": 300} {
+		if _, cost := mustCompile(t, pattern).test([]byte("news/sport/results")); cost > max {
+			t.Errorf("%q costs %d on a name it has nothing to do with, want %d", pattern, cost, max)
+		}
+	}
+}
+
 func TestCompileKeepsNothingOfItsInput(t *testing.T) {
 	text := []byte("^news/")
 	p, err := Compile(text, 64)
@@ -139,6 +198,9 @@ func FuzzCompile(f *testing.F) {
 		p, err := Compile([]byte(pattern), 256)
 		if err != nil || !utf8.ValidString(name) || len(name) > 256 {
 			return
+		}
+		if got, limit := instructions(t, pattern); got > limit {
+			t.Errorf("%q: %d instructions, want at most %d", pattern, got, limit)
 		}
 		if fast, slow := p.Match([]byte(name)), slowMatch(t, pattern, name); fast != slow {
 			t.Errorf("%q on %q: shape %d says %v, the expression %v", pattern, name, p.shape, fast, slow)

@@ -10,7 +10,7 @@ import (
 // Limits of one pattern beside its length. They keep a hostile one from costing more than its
 // text: RE2 writes repetitions out, and a search visits every atom per character of the name.
 const (
-	sizeMax   = 1100 // atoms once every repetition is written out
+	sizeMax   = 1100 // atoms once every repetition is written out: 2203 instructions, see instsMax
 	repeatMax = 1000 // of one atom: the most RE2 takes
 	depthMax  = 100  // of groups
 )
@@ -40,22 +40,23 @@ type term struct {
 func (t term) once(k termKind) bool { return t.kind == k && t.min == 1 && t.max == 1 }
 
 // translate rewrites an ECMAScript pattern in RE2's syntax, to be matched against names in unit
-// form. It returns the terms as well if the pattern has a single alternative. Groups do not
-// capture and laziness is dropped: nobody asks what matched, only whether something does.
-func translate(text []byte) (source string, terms []term, err error) {
+// form. It returns the number of atoms, repetitions written out, and the terms as well if the pattern
+// has a single alternative. Groups do not capture and laziness is dropped: nobody asks what matched,
+// only whether something does.
+func translate(text []byte) (source string, terms []term, size int, err error) {
 	p := &parser{src: utf16.Encode([]rune(string(text)))}
 	p.countGroups()
-	terms, _, single := p.disjunction()
+	terms, size, single := p.disjunction()
 	if p.err == nil && p.pos < len(p.src) {
 		p.fail(ErrSyntax, "unmatched )")
 	}
 	if p.err != nil {
-		return "", nil, p.err
+		return "", nil, 0, p.err
 	}
 	if !single {
 		terms = nil
 	}
-	return string(p.out), terms, nil
+	return string(p.out), terms, size, nil
 }
 
 // parser is a recursive descent over code units, which is what a pattern without flags consists of.

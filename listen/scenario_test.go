@@ -21,6 +21,7 @@ import (
 //	unlisten CONN PATTERN · close CONN   one Step; budget=N bounds it, "step" goes on
 //	accept, reject CONN PATTERN NAME     the listener's answer
 //	advance DURATION                     time passes
+//	turn                                 a turn with the budget of "new turn=N"; else each command is one
 //	has NAME · stats                     queries
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
@@ -39,12 +40,15 @@ type scenario struct {
 	removal *Removal
 }
 
-func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
+func (s *scenario) run(t *testing.T, d *datadriven.TestData) (out string) {
 	if d.Cmd == "new" {
 		s.create(t, d)
 		return "ok\n"
 	}
 	n := s.node
+	if n.home.perTurn == TurnBudget {
+		n.home.Turn()
+	}
 	arg := func(i int) string { return d.CmdArgs[i].Key }
 	conn := func() protocol.ConnID { return protocol.ConnID(number(t, arg(0))) }
 	loop := 0
@@ -76,6 +80,10 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		n.home.Reject(conn(), []byte(arg(1)), []byte(arg(2)))
 	case "advance":
 		n.advance(duration(t, arg(0)))
+	case "turn":
+		if n.home.Turn() {
+			defer func() { out += "more to do\n" }()
+		}
 	case "has":
 		return fmt.Sprintf("%v\n", n.home.HasProvider([]byte(arg(0))))
 	case "stats":
@@ -106,12 +114,17 @@ func (s *scenario) create(t *testing.T, d *datadriven.TestData) {
 			opts.ListenersMax = number(t, a.Vals[0])
 		case "names":
 			opts.NamesMax = number(t, a.Vals[0])
+		case "turn":
 		default:
 			t.Fatalf("%s: unknown option %q", d.Pos, a.Key)
 		}
 	}
 	s.node = newTestNode(actions, opts, 1)
 	s.node.log = []string{}
+	if d.HasArg("turn") {
+		d.ScanArgs(t, "turn", &s.node.home.perTurn)
+		s.node.home.budget = s.node.home.perTurn
+	}
 }
 
 func (s *scenario) listen(t *testing.T, conn protocol.ConnID, text string, offer bool) {
@@ -132,7 +145,7 @@ func (s *scenario) listen(t *testing.T, conn protocol.ConnID, text string, offer
 func (s *scenario) step(t *testing.T, d *datadriven.TestData) {
 	budget := 1000
 	d.MaybeScanArgs(t, "budget", &budget)
-	if s.removal.Step(budget) {
+	if s.removal.Step(budget) == 0 {
 		s.node.note("more to do")
 	}
 }

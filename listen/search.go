@@ -17,18 +17,19 @@ const (
 // A round visits names in slices, so that it never holds up the loop for long.
 const (
 	roundBudget = 1 << 16 // per slice: a visit costs 1, a search roundSearch
-	roundSearch = 32
+	roundSearch = 48
 	roundPause  = time.Millisecond // at least, between two slices
 	tickLength  = 10 * time.Millisecond
 )
 
-// name is a subscribed name that matches a pattern.
-// Without holder it is idle, with a search it is asked, with a holder only it is provided.
+// name is a subscribed name that matches a pattern, or may do so.
+// With a holder and a search it is asked, with a holder only it is provided, with a search only it is
+// queued, and without either it is idle.
 type name struct {
 	loops      uint64 // with a local subscriber; never 0
 	text       string
 	holder     *listener // the candidate asked, or the provider
-	prev, next uint32    // other names of the holder
+	prev, next uint32    // other names of the holder, or neighbours in the queue
 	search     uint32
 	retryAt    uint32 // idle: tick from which a round may search again
 }
@@ -70,7 +71,7 @@ func permute(x uint64, seed uint32) uint64 {
 // Subscribers is a loop's report that it got its first (on) or lost its last subscriber of name. The
 // reports of one loop come in order, each after the change shows in Out.Loops; one that says what is
 // known already does nothing. The first loop starts a search, the last one ends it, or the provision.
-// Cost of a name that is not known: one test of every pattern.
+// Cost of a name that is not known: one test of every pattern, now or in a later Turn.
 func (h *Home) Subscribers(name []byte, loop int, on bool) {
 	invariant.Assert(loop < protocol.LoopsMax, "listen: loop %d", loop)
 	bit := uint64(1) << loop
@@ -90,28 +91,31 @@ func (h *Home) Subscribers(name []byte, loop int, on bool) {
 // caller reads loops, as Out.Loops would, on this loop just before the call; it offers every name
 // homed here once, in any slices and order.
 // Names that do not match p are ignored, as are those that are provided or being asked for: a running
-// search finds the new candidate by itself.
-func (h *Home) Offer(p *Pattern, name []byte, loops uint64) {
+// search finds the new candidate by itself. The test does not count in this Turn: its cost, in the unit
+// of TurnBudget, is returned, and the caller has to stop in time.
+func (h *Home) Offer(p *Pattern, name []byte, loops uint64) (cost int) {
 	if loops == 0 {
-		return
+		return 1
 	}
 	id := h.byName[string(name)]
 	if id != 0 {
 		n := h.names.at(id)
 		n.loops |= loops
-		if n.holder != nil {
-			return
+		if n.state() != idle {
+			return 1
 		}
 	}
 	var units []byte
 	units, h.units = unitForm(h.units, name)
+	ok, cost := p.test(units)
 	switch {
-	case !p.match(units):
+	case !ok:
 	case id != 0:
 		h.retry(id)
 	default:
 		h.discover(name, loops)
 	}
+	return cost
 }
 
 // HasProvider reports whether somebody provides name.
@@ -161,7 +165,7 @@ func (h *Home) responseTimeout(id, serial uint32) {
 		return
 	}
 	n := h.names.at(id)
-	if n.search == 0 || h.searches.at(n.search).serial != serial {
+	if n.state() != asked || h.searches.at(n.search).serial != serial {
 		return
 	}
 	if l := n.holder; !l.gone {
@@ -176,14 +180,17 @@ type nameState uint8
 
 const (
 	idle nameState = iota
+	queued
 	asked
 	provided
 )
 
 func (n *name) state() nameState {
 	switch {
-	case n.holder == nil:
+	case n.holder == nil && n.search == 0:
 		return idle
+	case n.holder == nil:
+		return queued
 	case n.search != 0:
 		return asked
 	default:
@@ -207,36 +214,52 @@ func (h *Home) answering(id uint32, conn protocol.ConnID, pattern []byte) nameSt
 // discover starts to remember text, if somebody may provide it. loops is 0 if not known.
 func (h *Home) discover(text []byte, loops uint64) {
 	s := h.newSearch()
-	l := h.nextCandidate(text, &s)
-	if l == nil {
-		return
+	whole := h.queue.size == 0 && h.advanceScan(text)
+	var l *listener
+	if whole {
+		if l = h.endScan(&s); l == nil {
+			return
+		}
 	}
 	if loops == 0 {
 		loops = h.out.Loops(text)
 	}
+	id := h.remember(text, loops)
+	switch {
+	case id == 0 && h.queue.size == 0:
+		h.scan.reset()
+	case id == 0:
+	case whole:
+		h.startSearch(id, s)
+		h.ask(id, l)
+	default: // the scan that has begun, if this is the first in the queue, goes on from there
+		h.startSearch(id, s)
+		h.enqueue(id)
+	}
+}
+
+// remember returns the number of a new name, or 0 if it is gone already, which a report on its way
+// tells, or one too many.
+func (h *Home) remember(text []byte, loops uint64) (id uint32) {
 	if loops == 0 {
-		return // gone already; the report of that is on its way
+		return 0
 	}
 	if len(h.byName) >= h.opts.NamesMax {
 		h.refused++
-		return
+		return 0
 	}
-	id := h.names.acquire()
+	id = h.names.acquire()
 	n := h.names.at(id)
 	n.loops, n.text = loops, string(text)
 	h.byName[n.text] = id
-	h.startSearch(id, s, l)
+	return id
 }
 
 // retry searches for an idle name afresh, or forgets it if no pattern matches any more.
 func (h *Home) retry(id uint32) {
-	n := h.names.at(id)
-	s := h.newSearch()
-	if l := h.nextCandidate(h.textOf(n), &s); l != nil {
-		h.startSearch(id, s, l)
-	} else {
-		h.drop(id)
-	}
+	h.startSearch(id, h.newSearch())
+	h.enqueue(id)
+	h.work()
 }
 
 // leave takes note that a loop has no subscriber of a name any more.
@@ -248,6 +271,9 @@ func (h *Home) leave(id uint32, bit uint64) {
 	}
 	l := n.holder
 	switch n.state() {
+	case queued:
+		h.dequeue(id)
+		h.endSearch(n)
 	case asked: // its answer will be late
 		h.out.StopTimer(h.searches.at(n.search).timer)
 		h.endSearch(n)
@@ -284,22 +310,16 @@ func (h *Home) newSearch() search {
 	return s
 }
 
-func (h *Home) startSearch(id uint32, s search, first *listener) {
+func (h *Home) startSearch(id uint32, s search) {
 	n := h.names.at(id)
 	n.search = h.searches.acquire()
 	*h.searches.at(n.search) = s
-	h.ask(id, first)
 }
 
-// advance asks the next candidate of a search whose candidate was released, or ends it in failure.
+// advance goes on with a search whose candidate was released.
 func (h *Home) advance(id uint32) {
-	n := h.names.at(id)
-	if l := h.nextCandidate(h.textOf(n), h.searches.at(n.search)); l != nil {
-		h.ask(id, l)
-		return
-	}
-	h.endSearch(n)
-	n.retryAt = h.tick() + uint32(h.opts.MatchCooldown/tickLength)
+	h.enqueue(id)
+	h.work()
 }
 
 func (h *Home) endSearch(n *name) {
@@ -316,26 +336,6 @@ func (h *Home) ask(id uint32, l *listener) {
 	s.cursor, s.serial = s.rank(l), h.serial
 	h.send(l.conn, h.actions.Found, l.entry.pattern.text, h.textOf(n))
 	s.timer = h.out.StartTimer(h.opts.ResponseTimeout, timerResponse, uint64(s.serial)<<32|uint64(id))
-}
-
-// nextCandidate returns the listener that follows the cursor of s among those whose pattern matches
-// text. Hot path for names that match nothing: 0 allocs, see BenchmarkFirstSubscriber.
-func (h *Home) nextCandidate(text []byte, s *search) *listener {
-	var units []byte
-	units, h.units = unitForm(h.units, text)
-	var best *listener
-	bestRank := uint64(math.MaxUint64)
-	for _, e := range h.entries {
-		if !e.pattern.match(units) {
-			continue
-		}
-		for l := e.first; l != nil; l = l.next {
-			if r := s.rank(l); r > s.cursor && r < bestRank {
-				best, bestRank = l, r
-			}
-		}
-	}
-	return best
 }
 
 // hold and release keep the list of names that belong to a listener.
@@ -388,10 +388,10 @@ func (h *Home) stopRounds() {
 }
 
 // round visits a slice of the names: idle ones are searched for again unless a search failed lately,
-// and forgotten if no pattern matches them since somebody unlistened.
+// and forgotten if no pattern matches them since somebody unlistened. It adds nothing to a queue.
 func (h *Home) round() {
 	now := h.tick()
-	for budget := roundBudget; budget > 0 && h.rematchAt < h.names.last; budget-- {
+	for budget := roundBudget; budget > 0 && h.queue.size == 0 && h.rematchAt < h.names.last; budget-- {
 		h.rematchAt++
 		n := h.names.at(h.rematchAt)
 		if n.loops != 0 && n.state() == idle && int32(now-n.retryAt) >= 0 {

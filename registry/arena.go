@@ -11,6 +11,10 @@ const (
 	spanShift  = 13
 	spansMax   = 1 << (32 - spanShift) // 32 GiB of blocks in one arena
 	classesMax = 96                    // blocks up to 2^25 words
+
+	// emptyMin spans, and an eighth of those in use, stay ready for the next block when they are
+	// empty. The memory of others is returned to the collector.
+	emptyMin = 16
 )
 
 // classUnits is the size of each class in words of 8 bytes: 1 to 8, then four steps a doubling, so
@@ -37,17 +41,21 @@ func classOf(units uint32) uint8 {
 }
 
 // arena hands out blocks of words, by size class, from spans of 64 KiB. A span whose blocks are all
-// free again serves any class, so that a change of sizes does not leave memory behind. A block
-// larger than a span is an allocation of its own, which its release returns to the collector.
+// free again serves any class, so that a change of sizes does not leave memory behind; all but a few
+// of them are returned to the collector. A block larger than a span is an allocation of its own, which
+// its release returns as well.
 //
 // One goroutine at a time may allocate and release. view may run beside it for blocks not larger
-// than a span: directory entries of spans are written before they are published and stay.
+// than a span: the directory entry of a span is written before a ref into it is published, and does
+// not change while there is a ref.
 type arena struct {
 	dir     atomic.Pointer[[][]uint64] // memory of each span
 	spans   []span
 	partial [classesMax]uint32 // lists of spans with a free block; indexes are plus one, 0 ends
 	empty   uint32             // list of spans without a used block
-	bare    uint32             // list of indexes of released large blocks, without memory
+	empties int                // length of that list
+	bare    uint32             // list of spans without memory
+	bares   int                // length of that list
 	words   uint64             // in blocks handed out
 	limit   int                // spansMax; tests run out sooner
 }
@@ -105,8 +113,7 @@ func (a *arena) release(ref uint32, class uint8) {
 	sp := &a.spans[s-1]
 	a.words -= uint64(units)
 	if units > spanUnits {
-		(*a.dir.Load())[s-1] = nil
-		sp.next, a.bare = a.bare, s
+		a.strip(s)
 		return
 	}
 	if sp.full(units) {
@@ -119,7 +126,37 @@ func (a *arena) release(ref uint32, class uint8) {
 		a.unlink(s)
 		*sp = span{next: a.empty}
 		a.empty = s
+		a.empties++
+		a.trim()
 	}
+}
+
+// trim returns the memory of up to two empty spans, so that a shrinking arena gets rid of more than
+// become empty.
+func (a *arena) trim() {
+	for range 2 {
+		inUse := len(a.spans) - a.bares - a.empties
+		if a.empties <= emptyMin+inUse/8 {
+			return
+		}
+		a.strip(a.takeEmpty())
+	}
+}
+
+// strip takes the memory of a span that is in no list. A reader beside us has no ref into it.
+func (a *arena) strip(s uint32) {
+	(*a.dir.Load())[s-1] = nil
+	a.spans[s-1] = span{next: a.bare}
+	a.bare = s
+	a.bares++
+}
+
+// takeEmpty takes a span from the list of empty ones, which has some.
+func (a *arena) takeEmpty() (s uint32) {
+	s = a.empty
+	a.empty = a.spans[s-1].next
+	a.empties--
+	return s
 }
 
 // view returns the words of a block.
@@ -134,8 +171,8 @@ func (a *arena) head(ref, n uint32) []uint64 {
 
 // open prepares an empty span for class, at the head of its list.
 func (a *arena) open(class uint8) (s uint32, ok bool) {
-	if s = a.empty; s != 0 {
-		a.empty = a.spans[s-1].next
+	if a.empty != 0 {
+		s = a.takeEmpty()
 	} else if s, ok = a.adopt(spanUnits); !ok {
 		return 0, false
 	}
@@ -148,7 +185,8 @@ func (a *arena) open(class uint8) (s uint32, ok bool) {
 func (a *arena) adopt(units uint32) (s uint32, ok bool) {
 	if s = a.bare; s != 0 {
 		a.bare = a.spans[s-1].next
-		(*a.dir.Load())[s-1] = make([]uint64, units)
+		a.bares--
+		(*a.dir.Load())[s-1] = make([]uint64, units) // published by whatever publishes a ref into it
 		return s, true
 	}
 	if len(a.spans) >= a.limit {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -56,10 +57,11 @@ func TestConcurrentLoops(t *testing.T) {
 							l.Subscribers(m.ref)
 						}
 						runTick(t, tab, l, r, &boxes)
-						at, _ = tab.Walk(at, 100, 'E', func(ref TopicRef, key []byte, _ uint64) {
+						at, _ = tab.Walk(at, 100, 'E', func(ref TopicRef, key []byte, _ uint64) bool {
 							if !bytes.Equal(tab.Key(ref), key) || key[0] != 'E' {
 								t.Errorf("walked over %v as %q, which is %q", ref, key, tab.Key(ref))
 							}
+							return true
 						})
 						if int(at) >= len(*tab.records.Load())*chunkRecords {
 							at = 0
@@ -113,4 +115,67 @@ func runTick(t *testing.T, tab *Table, l *Loop, r *rand.Rand, boxes *[4]mailbox)
 			boxes[r.IntN(len(boxes))].post(mail{ref, key})
 		}
 	}
+}
+
+// Thousands of names come and go on every loop, so that chunks of records, spans and tables come and go
+// with them, while the other loops find, walk and mail those names.
+func TestConcurrentMemory(t *testing.T) {
+	const n, names, generations = 3, 3000, 6
+	tab, loops := newTestTable(n, ^uint32(0))
+	var boxes [n]mailbox
+	var wg sync.WaitGroup
+	var done atomic.Bool
+	for i, l := range loops {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 11))
+			var at Cursor
+			for next := 0; !done.Load(); {
+				for _, m := range boxes[i].drain() {
+					if !bytes.Equal(tab.Key(m.ref), m.key) {
+						t.Errorf("mail for %q arrived as %q", m.key, tab.Key(m.ref))
+					}
+				}
+				if next < names {
+					for range 100 {
+						mustSubscribe(t, l, 1, testKey('E', next*n+i))
+						next++
+					}
+				} else if !l.RemoveConn(1, 300, nil) {
+					next = 0
+				}
+				for range 10 {
+					key := testKey('E', r.IntN(names*n))
+					if ref, _, ok := tab.Find(key); ok {
+						boxes[r.IntN(n)].post(mail{ref, key})
+					}
+				}
+				var end bool
+				if at, end = tab.Walk(at, 500, 'E', func(ref TopicRef, key []byte, _ uint64) bool {
+					if !bytes.Equal(tab.Key(ref), key) {
+						t.Errorf("walked over %v as %q, which is %q", ref, key, tab.Key(ref))
+					}
+					return true
+				}); end {
+					at = 0
+				}
+				l.Quiesce()
+				if i == 0 && closings(tab) >= generations {
+					done.Store(true)
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	wg.Wait()
+	check(t, tab, loops)
+}
+
+// closings returns how often the memory of one chunk was given up, at least.
+func closings(tab *Table) (most int) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for i := range tab.ids.chunks {
+		most = max(most, int(tab.ids.chunks[i].gen)-1)
+	}
+	return most
 }

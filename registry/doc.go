@@ -20,6 +20,9 @@
 //   - An id whose mask became 0 is reused, with its name's memory, only after every loop has run two
 //     whole ticks that began after the release: the first posts what was found before, the second
 //     drains it. Until then key and record stay readable.
+//   - What a table or an arena has room for beyond a multiple of its contents is given back: by the
+//     removal that makes it sparse, or, for names and ids, by the tick that reclaims them. Readers keep
+//     what they loaded, the collector frees it behind them.
 //   - A TopicRef is good until the end of the tick it was found or received in. An older one matches
 //     nothing: its generation has passed.
 //
@@ -29,7 +32,7 @@
 // most one segment, one connection's table or one topic's list. Locks, outer to inner: a shard's mu,
 // then the Table's mu. Neither is held across a callback.
 //
-// Cost: Find, Subscribe, Unsubscribe O(1); Subscribers O(1) and a dense view; growing the list or
-// table of n entries O(n), which n appends pay. About 100 bytes a subscription to a topic of its
+// Cost: Find, Subscribe, Unsubscribe O(1); Subscribers O(1) and a dense view; growing or shrinking the
+// list or table of n entries O(n), which n changes pay. About 100 bytes a subscription to a topic of its
 // own, 20 to a shared one. Stability: internal, may change.
 package registry

@@ -96,8 +96,11 @@ func check(t testing.TB, tab *Table, loops []*Loop) {
 		}
 	}
 	live := 0
-	for id := uint32(1); id <= tab.ids; id++ {
-		r := tab.record(id)
+	for id := uint32(1); id < uint32(len(tab.ids.chunks)*chunkRecords); id++ {
+		r := tab.peek(id)
+		if r == nil || r.gen.Load() == 0 { // never used
+			continue
+		}
 		mask := r.mask.Load()
 		if mask != 0 {
 			live++
@@ -114,6 +117,66 @@ func check(t testing.TB, tab *Table, loops []*Loop) {
 	}
 	if indexed != live {
 		t.Fatalf("%d names indexed, %d alive", indexed, live)
+	}
+	checkIDs(t, tab)
+	checkArena(t, &tab.names)
+	for _, l := range loops {
+		checkArena(t, &l.arena)
+	}
+}
+
+// checkIDs verifies that an id is in use or in the free list of its chunk, and that chunks without a
+// used id have no memory, but for one.
+func checkIDs(t testing.TB, tab *Table) {
+	t.Helper()
+	p := &tab.ids
+	partial, idle, used := map[uint32]bool{}, 0, uint32(0)
+	for n := p.partial; n != 0; n = p.chunks[n-1].next {
+		partial[n] = true
+	}
+	for i := range p.chunks {
+		c, n := &p.chunks[i], uint32(i)+1
+		free := uint16(0)
+		for id := c.free; id != 0; id = tab.record(id).link {
+			if id/chunkRecords != uint32(i) || tab.record(id).mask.Load() != 0 {
+				t.Fatalf("id %d is free in chunk %d, mask %b", id, i, tab.record(id).mask.Load())
+			}
+			free++
+		}
+		memory := tab.peek(uint32(i)*chunkRecords) != nil
+		total := uint16(chunkRecords)
+		if i == 0 {
+			total--
+		}
+		switch {
+		case !memory && (c.used != 0 || partial[n]), memory && c.used+free+c.fresh != total, memory && (free+c.fresh > 0) != partial[n]:
+			t.Fatalf("chunk %d: memory %v, listed %v, %+v, %d free", i, memory, partial[n], c, free)
+		case memory && c.used == 0:
+			if idle++; p.spare != n {
+				t.Fatalf("chunk %d is empty, the spare one is %d", i, int(p.spare)-1)
+			}
+		}
+		used += uint32(c.used)
+	}
+	if used != p.used || idle > 1 {
+		t.Fatalf("%d ids in use, counted %d; %d empty chunks", p.used, used, idle)
+	}
+}
+
+// checkArena verifies the counts of spans, and that the empty ones are few.
+func checkArena(t testing.TB, a *arena) {
+	t.Helper()
+	empties, bares := 0, 0
+	for s := a.empty; s != 0; s = a.spans[s-1].next {
+		empties++
+	}
+	for s := a.bare; s != 0; s = a.spans[s-1].next {
+		if bares++; (*a.dir.Load())[s-1] != nil {
+			t.Fatalf("span %d is bare and has memory", s-1)
+		}
+	}
+	if empties != a.empties || bares != a.bares {
+		t.Fatalf("%d spans are empty, %d bare; counted %d and %d", a.empties, a.bares, empties, bares)
 	}
 }
 

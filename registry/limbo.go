@@ -11,17 +11,35 @@ type loopState struct {
 	_ [64 - 24]byte
 }
 
-// WantsRound reports whether dead ids wait for the loops to pass a tick each. While it does, the
-// ticker kicks every loop, idle ones too. Safe from any goroutine.
+// reclaimPerTick is how many dead names one tick frees, in a fraction of a millisecond.
+const reclaimPerTick = 4 << 10
+
+// WantsRound reports whether dead ids wait for the loops to pass a tick each, or for one of them to free
+// their names. While it does, the ticker kicks every loop, idle ones too. Safe from any goroutine.
 func (t *Table) WantsRound() bool { return t.limbo.Load() != 0 }
 
 // Quiesce tells that the owner's tick is over: it has posted the mail of this tick, keeps no
 // TopicRef and no view outside its mailbox, and has drained all mail that was there when the tick
-// began. A tick that left some of it for later must not call Quiesce.
-func (l *Loop) Quiesce() {
-	if l.table.limbo.Load() != 0 {
-		l.table.quiesce(&l.table.loops[l.index])
+// began. A tick that left some of it for later must not call Quiesce. It frees some of the names that
+// are dead for long enough and reports whether there are more of these.
+func (l *Loop) Quiesce() (more bool) {
+	if l.table.limbo.Load() == 0 {
+		return false
 	}
+	l.table.quiesce(&l.table.loops[l.index])
+	return l.table.reclaim(reclaimPerTick)
+}
+
+// reclaim frees up to budget names and reports whether there are more. One loop at a time is enough.
+func (t *Table) reclaim(budget int) (more bool) {
+	if !t.mu.TryLock() {
+		return false
+	}
+	defer t.mu.Unlock()
+	for ; budget > 0 && t.ready != 0; budget-- {
+		t.reclaimLocked()
+	}
+	return t.ready != 0
 }
 
 // quiesce acknowledges the current round if the last tick ended within it too, so that the one that
@@ -59,7 +77,6 @@ func (t *Table) nextRound(round uint64) {
 	if over.size != 0 {
 		t.record(over.tail).link = t.ready
 		t.ready = over.head
-		t.limbo.Add(-over.size)
 		*over = idList{}
 	}
 	t.round.Store(round + 1)
@@ -88,7 +105,7 @@ func (t *Table) bury(id uint32, r *record) {
 }
 
 // newTopic returns an id whose record holds key and a new generation, or false if a limit is
-// reached. Reclaiming happens here, two ids at a time, so that no tick ever frees a million.
+// reached. It reclaims two ids for each it takes, so that names that come and go need no others.
 func (t *Table) newTopic(key []byte) (id uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,24 +136,6 @@ func (t *Table) reclaimLocked() {
 	t.ready = r.link
 	k := r.key.Load()
 	t.names.release(uint32(k>>32), keyClass(keySize(k)))
-	r.gen.Add(1)
-	r.link, t.free = t.free, id
-}
-
-// takeIDLocked returns a free id, or the next that was never used. Ids start at 1.
-func (t *Table) takeIDLocked() (id uint32, ok bool) {
-	if id = t.free; id != 0 {
-		t.free = t.record(id).link
-		return id, true
-	}
-	if t.ids == TopicsMax {
-		return 0, false
-	}
-	t.ids++
-	if chunks := *t.records.Load(); int(t.ids/chunkRecords) == len(chunks) {
-		chunks = append(chunks, new(recordChunk))
-		t.records.Store(&chunks)
-	}
-	t.record(t.ids).gen.Store(1)
-	return t.ids, true
+	t.freeIDLocked(id)
+	t.limbo.Add(-1)
 }

@@ -58,3 +58,39 @@ func TestMemoryBudget(t *testing.T) {
 		runtime.KeepAlive(l)
 	}
 }
+
+// What a great many names took is returned when they have gone, whoever stays: the last of them and a
+// few that were there before. Slices of a close alternate with ticks, as in a server.
+func TestMemoryIsReturned(t *testing.T) {
+	const names, slice = 200_000, 4096
+	tab, loops := newTestTable(2, ^uint32(0))
+	l, other := loops[0], loops[1]
+	for i := range 1000 {
+		mustSubscribe(t, other, uint32(i), testKey('E', i))
+	}
+	before := heapBytes()
+	for round := range 2 {
+		var buf []byte
+		for i := range names {
+			buf = name20(buf, names*round+i)
+			mustSubscribe(t, l, 1, buf)
+		}
+		full := heapBytes() - before
+		ticks := 0
+		for more := true; more || tab.WantsRound(); ticks++ {
+			more = l.RemoveConn(1, slice, nil)
+			other.Quiesce()
+			l.Quiesce()
+		}
+		if want := names/slice + names/reclaimPerTick + 10; ticks > want {
+			t.Errorf("took %d ticks, want at most %d", ticks, want)
+		}
+		check(t, tab, loops)
+		left := int64(heapBytes()) - int64(before)
+		t.Logf("%d KiB with %d names, %d KiB when they are gone", full>>10, names, left>>10)
+		if left > int64(full/8) {
+			t.Errorf("%d of %d bytes are kept for %d names that are gone", left, full, names)
+		}
+	}
+	runtime.KeepAlive(tab)
+}

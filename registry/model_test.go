@@ -147,7 +147,7 @@ func (m *model) compare() {
 	}
 	var at Cursor
 	for done := false; !done; {
-		at, done = m.tab.Walk(at, 1000, 'E', func(TopicRef, []byte, uint64) { live-- })
+		at, done = m.tab.Walk(at, 1000, 'E', func(TopicRef, []byte, uint64) bool { live--; return true })
 	}
 	if live != 0 {
 		m.t.Fatalf("Walk missed %d topics", live)

@@ -71,8 +71,8 @@ type Options struct {
 type Table struct {
 	// Safe from any goroutine. What every Find reads stands apart from what writers change.
 	shards  [1 << shardBits]shard
-	records atomic.Pointer[[]*recordChunk]
-	names   arena // views are read by anybody, the rest is guarded by mu
+	records atomic.Pointer[[]atomic.Pointer[recordChunk]] // nil where no id is in use
+	names   arena                                         // views are read by anybody, the rest is guarded by mu
 
 	// Set by NewTable, then constant.
 	seed     maphash.Seed
@@ -81,13 +81,12 @@ type Table struct {
 
 	// Safe from any goroutine.
 	round atomic.Uint64 // number of the current round of ticks
-	limbo atomic.Int64  // dead ids that wait for rounds to pass
+	limbo atomic.Int64  // dead ids, until their names are freed
 
 	mu    sync.Mutex // guards the fields below; a leaf
-	ids   uint32     // ids ever used
-	free  uint32     // list of reusable ids without a name
-	ready uint32     // list of reusable ids that still hold their name
-	dead  [3]idList  // released in this round and the two before it, by round % 3
+	ids   idPool
+	ready uint32    // list of reusable ids that still hold their name
+	dead  [3]idList // released in this round and the two before it, by round % 3
 }
 
 // idList is a list of ids through record.link.
@@ -103,7 +102,8 @@ func NewTable(opts Options) *Table {
 	}
 	t := &Table{seed: maphash.MakeSeed(), hashMask: ^uint32(0), loops: make([]loopState, opts.Loops)}
 	t.names.init()
-	t.records.Store(new([]*recordChunk))
+	t.ids.limit = TopicsMax
+	t.records.Store(new([]atomic.Pointer[recordChunk]))
 	for i := range t.shards {
 		t.shards[i].index.Store(newIndex(8))
 	}
@@ -144,17 +144,22 @@ func (t *Table) Key(ref TopicRef) []byte {
 // Cursor is a place in a Walk. The zero value is the beginning.
 type Cursor uint32
 
-// Walk visits the topics of the name space that have subscribers. It examines up to limit topics of
-// any name space from the cursor on and returns where to go on, and whether that was the end. Between
-// two calls anything may happen: a topic that lives throughout the walk is visited exactly once.
-func (t *Table) Walk(from Cursor, limit int, space byte, visit func(ref TopicRef, key []byte, mask uint64)) (next Cursor, done bool) {
+// Walk visits the topics of the name space that have subscribers, until visit returns false. It examines
+// up to limit topics of any name space from the cursor on and returns where to go on, and whether that
+// was the end. Between two calls anything may happen: a topic that lives throughout the walk is visited
+// exactly once.
+func (t *Table) Walk(from Cursor, limit int, space byte, visit func(ref TopicRef, key []byte, mask uint64) bool) (next Cursor, done bool) {
 	end := len(*t.records.Load()) * chunkRecords
 	stop := min(end, int(from)+max(limit, 1))
-	for id := max(uint32(from), 1); id < uint32(stop); id++ {
-		r := t.record(id)
+	for id := int(from); id < stop; id++ {
+		r := t.peek(uint32(id))
+		if r == nil { // nor are there others of its chunk
+			id |= chunkRecords - 1
+			continue
+		}
 		mask := r.mask.Load()
-		if mask != 0 && byte(r.key.Load()) == space {
-			visit(TopicRef{id, r.gen.Load()}, t.keyOf(r), mask)
+		if mask != 0 && byte(r.key.Load()) == space && !visit(TopicRef{uint32(id), r.gen.Load()}, t.keyOf(r), mask) {
+			stop = id + 1
 		}
 	}
 	return Cursor(stop), stop == end
@@ -197,8 +202,12 @@ func (t *Table) release(id uint32, bit uint64) {
 	if r.mask.And(^bit) != bit {
 		return
 	}
-	s.used -= s.index.Load().remove(r.link, id)
+	x := s.index.Load()
+	s.used -= x.remove(r.link, id)
 	s.live--
+	if sparse(s.live, len(x.slots)) {
+		s.rebuildLocked()
+	}
 	t.bury(id, r)
 }
 
@@ -206,20 +215,26 @@ func (t *Table) release(id uint32, bit uint64) {
 func (t *Table) insertLocked(s *shard, hash, id uint32) {
 	x := s.index.Load()
 	if (s.used+1)*5 > len(x.slots)*4 {
-		grown := newIndex(max(8, (s.live+1)*15/8)) // to 53 %: half as many again fit in
-		for i := range x.slots {
-			if w := x.slots[i].Load(); w != 0 && w != tombstone {
-				grown.insert(uint32(w>>32), uint32(w))
-			}
-		}
-		s.used = s.live
-		x = grown
-		s.index.Store(x)
+		x = s.rebuildLocked()
 	}
 	if x.insert(hash, id) {
 		s.used++
 	}
 	s.live++
+}
+
+// rebuildLocked replaces the index of s by one of the size it should have, without tombstones. Readers
+// may go on with the old one.
+func (s *shard) rebuildLocked() *index {
+	old, x := s.index.Load(), newIndex(roomFor(s.live+1, 8))
+	for i := range old.slots {
+		if w := old.slots[i].Load(); w != 0 && w != tombstone {
+			x.insert(uint32(w>>32), uint32(w))
+		}
+	}
+	s.used = s.live
+	s.index.Store(x)
+	return x
 }
 
 // probe returns the id and record of key in x, or nil.
@@ -242,16 +257,26 @@ func (t *Table) hash(key []byte) uint32 { return uint32(maphash.Bytes(t.seed, ke
 
 func (t *Table) shard(hash uint32) *shard { return &t.shards[hash%(1<<shardBits)] }
 
+// record returns the record of an id that is in use.
 func (t *Table) record(id uint32) *record {
-	return &(*t.records.Load())[id/chunkRecords][id%chunkRecords]
+	return &(*t.records.Load())[id/chunkRecords].Load()[id%chunkRecords]
+}
+
+// peek returns the record of any id, or nil if nothing near it is in use.
+func (t *Table) peek(id uint32) *record {
+	chunks := *t.records.Load()
+	if int(id/chunkRecords) >= len(chunks) {
+		return nil
+	}
+	if chunk := chunks[id/chunkRecords].Load(); chunk != nil {
+		return &chunk[id%chunkRecords]
+	}
+	return nil
 }
 
 // at returns the record of ref, or nil if ref is none or out of date.
 func (t *Table) at(ref TopicRef) *record {
-	if ref.ID == 0 || int(ref.ID/chunkRecords) >= len(*t.records.Load()) {
-		return nil
-	}
-	if r := t.record(ref.ID); r.gen.Load() == ref.Gen {
+	if r := t.peek(ref.ID); r != nil && ref.ID != 0 && r.gen.Load() == ref.Gen {
 		return r
 	}
 	return nil

@@ -32,7 +32,8 @@ type topicMap struct {
 	size     int
 }
 
-// segment is a hash table with linear probing, at most four fifths full.
+// segment is a hash table with linear probing, at most four fifths full, and at least an eighth if it
+// is large.
 type segment struct {
 	topics []topic
 	size   int
@@ -59,13 +60,7 @@ func (m *topicMap) insert(id, slot uint32) {
 	hash := mix(id, m.seed)
 	s := &m.segments[hash>>(32-segmentBits)]
 	if (s.size+1)*5 > len(s.topics)*4 {
-		old := s.topics
-		s.topics = make([]topic, max(4, (s.size+1)*15/8))
-		for i := range old {
-			if old[i].id != 0 {
-				s.place(mix(old[i].id, m.seed), old[i])
-			}
-		}
+		s.resize(m.seed)
 	}
 	s.place(hash, topic{id: id, shape: 1, list: [1]uint32{slot}})
 	s.size++
@@ -89,7 +84,28 @@ func (m *topicMap) remove(id uint32) {
 	s.topics[gap] = topic{}
 	s.size--
 	m.size--
+	if sparse(s.size, len(s.topics)) {
+		s.resize(m.seed)
+	}
 }
+
+// resize makes room for half as many topics again as there are.
+func (s *segment) resize(seed uint64) {
+	old := s.topics
+	s.topics = make([]topic, roomFor(s.size+1, 4))
+	for i := range old {
+		if old[i].id != 0 {
+			s.place(mix(old[i].id, seed), old[i])
+		}
+	}
+}
+
+// roomFor returns the size of a hash table for some entries: 53 % full, or least.
+func roomFor(entries, least int) int { return max(least, entries*15/8) }
+
+// sparse reports whether a hash table is worth replacing by a smaller one. It is four times as large as
+// roomFor, so a replacement is paid for by as many removals as it has entries, or more.
+func sparse(entries, room int) bool { return room > 32 && entries*8 < room }
 
 func (s *segment) home(hash uint32) int { return scale(hash<<segmentBits, len(s.topics)) }
 

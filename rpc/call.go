@@ -110,8 +110,13 @@ func (h *Home) undispatch(c *call) {
 	c.provider = nil
 }
 
-// reroute offers c to a provider that has not been asked, or ends it with NO_RPC_PROVIDER.
+// reroute offers c to a provider that has not been asked, or ends it with NO_RPC_PROVIDER. A call whose
+// requestor is gone ends here.
 func (h *Home) reroute(c *call) {
+	if c.requestor.closing {
+		h.free(c)
+		return
+	}
 	if c.tried == nil {
 		c.tried = map[protocol.ConnID]struct{}{}
 	}
@@ -125,20 +130,40 @@ func (h *Home) reroute(c *call) {
 	h.dispatch(c, next)
 }
 
+// anyProvider returns a random provider of n, or nil. Provisions of those who are gone end when they
+// are met, which the Removal is spared; n may be gone itself afterwards.
+func (h *Home) anyProvider(n *name) *conn {
+	for n != nil && len(n.providers) > 0 {
+		p := n.providers[h.random(len(n.providers))]
+		if !p.conn.closing {
+			return p.conn
+		}
+		h.unprovide(p)
+	}
+	return nil
+}
+
 // untried returns a provider of c's name that has not been asked, searching from a random one, or
-// nil. Every step but the last passes a tried one, so it takes at most len(tried)+1 steps.
+// nil. Every step but the last passes a tried one or ends a provision, so it takes at most len(tried)+1
+// steps and what a Removal is spared.
 func (h *Home) untried(c *call) *conn {
-	all := c.name.providers
-	if len(all) == 0 || len(c.tried) >= h.opts.ProvidersPerCallMax {
+	n := c.name
+	if len(n.providers) == 0 || len(c.tried) >= h.opts.ProvidersPerCallMax {
 		return nil
 	}
-	i := h.random(len(all))
-	for range all {
-		if to := all[i].conn; !c.asked(to.id) {
-			return to
-		}
-		if i++; i == len(all) {
+	i := h.random(len(n.providers))
+	for passed := 0; passed < len(n.providers); {
+		if i >= len(n.providers) {
 			i = 0
+		}
+		switch p := n.providers[i]; {
+		case p.conn.closing:
+			h.unprovide(p) // another one takes its place
+		case !c.asked(p.conn.id):
+			return p.conn
+		default:
+			i++
+			passed++
 		}
 	}
 	return nil
@@ -151,14 +176,14 @@ func (c *call) asked(id protocol.ConnID) bool {
 
 // finish ends c with its terminal message; the provider knows or is gone.
 func (h *Home) finish(c *call, action protocol.Action, data []byte) {
-	h.tell(c.req.From, action, c.req.Name, c.req.CorrelationID, data)
+	h.tellRequestor(c, action, data)
 	h.free(c)
 }
 
 // expire ends c with its terminal message although its provider may still answer.
 func (h *Home) expire(c *call, action protocol.Action) {
 	invariant.Assert(c.open(), "rpc: a timer of an open call outlived it")
-	h.tell(c.req.From, action, c.req.Name, c.req.CorrelationID, nil)
+	h.tellRequestor(c, action, nil)
 	h.retire(c, timedOut)
 }
 

@@ -25,7 +25,7 @@
 //   - Only the connection a call is dispatched to can move it.
 //   - A connection is asked at most once per call.
 //   - requestorName and requestorData are the same bytes at every provider that is asked.
-//   - Nothing is sent to a connection after Closed, and nothing of it is kept.
+//   - Nothing is sent to a connection after Closed, and nothing of it is kept once its Removal is done.
 //   - A live call has a response timer, and an ack timer until it is accepted; an ended one has none.
 //
 // Cost: a call is O(1) whatever the number of providers, and 0 allocations in steady state

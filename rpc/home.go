@@ -46,6 +46,8 @@ type Home struct {
 	conns      map[protocol.ConnID]*conn
 	provisions map[provisionKey]*provision
 
+	namesPeak, provisionsPeak int // the most there were at a time, since shrink
+
 	calls     []*call  // by slot; nil where free
 	freeSlots []uint32 // slots of calls that are nil
 	pool      []*call  // ended calls for reuse, at most poolMax
@@ -135,7 +137,8 @@ func (h *Home) Request(r Request) {
 		return
 	}
 	n := h.names[string(r.Name)]
-	if n == nil || len(n.providers) == 0 {
+	to := h.anyProvider(n)
+	if to == nil {
 		h.tell(r.From, protocol.RPCNoRPCProvider, r.Name, r.CorrelationID, nil)
 		return
 	}
@@ -144,7 +147,7 @@ func (h *Home) Request(r Request) {
 		h.tell(r.From, protocol.RPCNoRPCProvider, r.Name, r.CorrelationID, nil)
 		return
 	}
-	h.dispatch(h.admit(n, &r), n.providers[h.random(len(n.providers))].conn)
+	h.dispatch(h.admit(n, &r), to)
 }
 
 // Answer takes a provider's ACCEPT, REJECT, RESPONSE or REQUEST_ERROR; data is nil if absent. An
@@ -171,7 +174,7 @@ func (h *Home) answer(c *call, action protocol.Action, data []byte) {
 		}
 		c.state = accepted
 		h.stop(&c.ackTimer)
-		h.tell(c.req.From, protocol.RPCAccept, c.req.Name, c.req.CorrelationID, nil)
+		h.tellRequestor(c, protocol.RPCAccept, nil)
 	case protocol.RPCReject:
 		h.reroute(c)
 	case protocol.RPCResponse, protocol.RPCRequestError:
@@ -188,39 +191,6 @@ func (h *Home) answerLate(c *call, action protocol.Action, name []byte) {
 	if action != protocol.RPCAccept {
 		h.free(c)
 	}
-}
-
-// Closed forgets a connection: its provisions, the calls it made, and its part in the calls it was
-// working on. Those not yet accepted go to another provider; accepted ones end with
-// RESPONSE_TIMEOUT, since the work may have been done. It must be the connection's last input.
-func (h *Home) Closed(id protocol.ConnID) {
-	cn := h.conns[id]
-	if cn == nil {
-		return
-	}
-	cn.closing = true // keeps cn itself until the end of this function
-	for n := len(cn.provisions); n > 0; n = len(cn.provisions) {
-		h.unprovide(cn.provisions[n-1])
-	}
-	for c := cn.requested.head; c != nil; c = cn.requested.head {
-		if c.provider == cn {
-			h.free(c)
-		} else {
-			h.retire(c, orphaned)
-		}
-	}
-	for c := cn.dispatched.head; c != nil; c = cn.dispatched.head {
-		switch c.state {
-		case dispatched:
-			h.reroute(c)
-		case accepted:
-			h.finish(c, protocol.RPCResponseTimeout, nil)
-		default:
-			h.free(c)
-		}
-	}
-	cn.closing = false
-	h.dropIfIdle(cn)
 }
 
 // Fired takes a timer of Out. A key whose dispatch has ended is ignored.
@@ -269,6 +239,13 @@ func (h *Home) refuse(to protocol.ConnID, action protocol.Action, name, id []byt
 	m.OriginalAction = action
 	m.IsError = true
 	h.out.Send(to, m)
+}
+
+// tellRequestor answers the requestor of an open call, unless it is gone.
+func (h *Home) tellRequestor(c *call, action protocol.Action, data []byte) {
+	if !c.requestor.closing {
+		h.tell(c.req.From, action, c.req.Name, c.req.CorrelationID, data)
+	}
 }
 
 func (h *Home) tell(to protocol.ConnID, action protocol.Action, name, id, data []byte) {

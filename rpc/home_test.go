@@ -87,7 +87,7 @@ func TestInputsAreCopied(t *testing.T) {
 		}
 	}
 	m.Take()
-	m.home.Closed(testkit.Conn(2))
+	m.home.Closed(testkit.Conn(2)).Step(10)
 	want := `3 <- RPC REQUEST name="add" correlationId="c1" data="12" requestorName="ann" requestorData="12"`
 	if got := m.Take(); !strings.Contains(got, want) {
 		t.Errorf("re-routed as\n%s\nwant\n%s", got, want)

@@ -22,6 +22,7 @@ type world struct {
 
 	next     int // number of the next connection
 	conns    []protocol.ConnID
+	removals []*Removal
 	provides map[offer]bool
 	requests []*request
 	asked    []*delivery // answers that providers may still give, in time or not
@@ -161,7 +162,7 @@ func (w *world) step() {
 	}
 	id := w.conns[w.choose(len(w.conns))]
 	name := string(rune('a' + w.choose(3)))
-	switch w.choose(16) {
+	switch w.choose(17) {
 	case 0:
 		if len(w.conns) < 6 {
 			w.connect()
@@ -187,6 +188,8 @@ func (w *world) step() {
 		if w.choose(3) == 0 {
 			w.close(id)
 		}
+	case 16:
+		w.stepRemovals(1 + w.choose(3))
 	}
 	if err := w.home.verify(); err != nil {
 		w.failf("broken: %v", err)
@@ -254,8 +257,8 @@ func (w *world) lie(from protocol.ConnID, name, id string) {
 
 func (w *world) advance(by time.Duration) {
 	w.clock.Advance(by, func(t testkit.Timer) {
-		if t.Kind == timerRetired {
-			w.forget(w.home.byKey(t.Key))
+		if c := w.home.byKey(t.Key); t.Kind == timerRetired && !c.provider.closing {
+			w.forget(c)
 		}
 		w.home.Fired(t.Kind, t.Key)
 	})
@@ -296,7 +299,18 @@ func (w *world) close(id protocol.ConnID) {
 		}
 	}
 	w.asked = left
-	w.home.Closed(id)
+	w.removals = append(w.removals, w.home.Closed(id))
+}
+
+// stepRemovals goes on with all removals, each with the same budget.
+func (w *world) stepRemovals(budget int) {
+	left := w.removals[:0]
+	for _, r := range w.removals {
+		if r.Step(budget) == 0 {
+			left = append(left, r)
+		}
+	}
+	w.removals = left
 }
 
 // end lets every timer run out, which must settle every request, or closes every connection at
@@ -312,6 +326,9 @@ func (w *world) end(drain bool) error {
 	}
 	for len(w.conns) > 0 {
 		w.close(w.conns[w.choose(len(w.conns))])
+	}
+	for len(w.removals) > 0 {
+		w.stepRemovals(1 + w.choose(3))
 	}
 	if s := w.home.Stats(); w.home.Len() != 0 || w.clock.Len() != 0 {
 		w.failf("left behind: %+v, %d timers", s, w.clock.Len())

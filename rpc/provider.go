@@ -15,7 +15,7 @@ type conn struct {
 	provisions []*provision
 	requested  list // open calls it made
 	dispatched list // calls it works on, and its reserved ids
-	closing    bool // within Closed
+	closing    bool // gone, but its Removal is not done
 }
 
 // provision says that conn provides name. Both sides know its place, so that removal is a swap.
@@ -35,12 +35,14 @@ func (h *Home) provide(cn *conn, n *name) {
 	if h.provisions[key] != nil {
 		return
 	}
+	h.provisionsPeak = max(h.provisionsPeak, len(h.provisions)+1)
 	p := &provision{conn: cn, name: n, inConn: len(cn.provisions), inName: len(n.providers)}
 	h.provisions[key] = p
 	cn.provisions = append(cn.provisions, p)
 	n.providers = append(n.providers, p)
 }
 
+// unprovide ends p. Its name is gone with the last provider, unless it has an open call.
 func (h *Home) unprovide(p *provision) {
 	delete(h.provisions, provisionKey{p.conn, p.name})
 
@@ -68,6 +70,7 @@ func swapDelete(s []*provision, i int) []*provision {
 func (h *Home) nameOf(text []byte) *name {
 	n := h.names[string(text)]
 	if n == nil {
+		h.namesPeak = max(h.namesPeak, len(h.names)+1)
 		n = &name{text: append([]byte{}, text...)}
 		h.names[string(text)] = n
 	}
@@ -96,6 +99,7 @@ func (h *Home) dropIfIdle(cn *conn) {
 		return
 	}
 	delete(h.conns, cn.id)
+	cn.provisions = nil // perhaps large
 	if len(h.connPool) < poolMax {
 		h.connPool = append(h.connPool, cn)
 	}

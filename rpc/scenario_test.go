@@ -16,7 +16,8 @@ type machine struct {
 	testkit.Transcript
 	clock testkit.Clock
 	home  *Home
-	picks []int // what Random returns next; then 0
+	left  *Removal // of the last close
+	picks []int    // what Random returns next; then 0
 }
 
 func (m *machine) Send(to protocol.ConnID, msg *protocol.Message) { m.Transcript.Send(to, msg) }
@@ -65,7 +66,10 @@ func (m *machine) run(c *testkit.Command) string {
 		action, _ := protocol.ActionByName(protocol.TopicRPC, c.Cmd)
 		m.home.Answer(c.Conn("conn"), action, c.Bytes("name"), c.Bytes("id"), c.Bytes("data"))
 	case "close":
-		m.home.Closed(c.Conn("conn"))
+		m.left = m.home.Closed(c.Conn("conn"))
+		m.step(c)
+	case "step":
+		m.step(c)
 	case "advance":
 		m.clock.Advance(testkit.Must(time.ParseDuration(string(c.Bytes("by")))), func(t testkit.Timer) {
 			m.Addf("fire %s#%d", timerNames[t.Kind], t.ID)
@@ -82,6 +86,17 @@ func (m *machine) run(c *testkit.Command) string {
 		return fmt.Sprintf("broken: %v", err)
 	}
 	return m.Take()
+}
+
+// step goes on with the last close, to its end or as far as budget says.
+func (m *machine) step(c *testkit.Command) {
+	budget := 1 << 20
+	if c.HasArg("budget") {
+		budget = c.Int("budget")
+	}
+	if m.left.Step(budget) == 0 {
+		m.Addf("more to do")
+	}
 }
 
 func TestScenarios(t *testing.T) {

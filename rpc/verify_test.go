@@ -42,7 +42,7 @@ func (h *Home) verifyCalls() error {
 	}
 	requested, dispatched := 0, 0
 	for id, cn := range h.conns {
-		if cn.id != id || cn.closing || len(cn.provisions)+cn.requested.n+cn.dispatched.n == 0 {
+		if cn.id != id || !cn.closing && len(cn.provisions)+cn.requested.n+cn.dispatched.n == 0 {
 			return fmt.Errorf("conn %v is stale", id)
 		}
 		requested += cn.requested.n

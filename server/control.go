@@ -123,7 +123,7 @@ func (c *control) carryOut(q *controlRequest) error {
 		return fmt.Errorf("backup: %q is not an absolute path", q.Backup)
 	}
 	if err := c.backup(q.Backup); err != nil {
-		c.log.Error("backup failed", "event", "BACKUP", "folder", q.Backup, "error", err)
+		c.log.Warn("backup failed", "event", "BACKUP", "folder", q.Backup, "error", err)
 		return err
 	}
 	c.log.Info("backup made", "event", "BACKUP", "folder", q.Backup)
@@ -133,6 +133,9 @@ func (c *control) carryOut(q *controlRequest) error {
 // close refuses further requests and waits for those that are being carried out. The socket stays, and
 // whoever asks it finds out that nobody answers.
 func (c *control) close() {
+	if c == nil {
+		return
+	}
 	_ = c.listener.Close()
 	c.done.Wait()
 }

@@ -35,7 +35,7 @@ func storageOptions(cfg *config.Config, dir string, log *slog.Logger) pebble.Opt
 // storage is the store of a running server and the door through which it is told to back itself up.
 type storage struct {
 	store   *pebble.Store
-	control *control
+	control *control // nil if it could not be opened
 }
 
 // openStorage opens what the configuration asks for: nil if that is to keep nothing.
@@ -50,8 +50,7 @@ func openStorage(cfg *config.Config, log *slog.Logger) (*storage, error) {
 	}
 	c, err := listenControl(dir, st.Backup, log)
 	if err != nil {
-		_ = st.Close() // nothing was written: the reason to refuse is the better error
-		return nil, err
+		log.Warn("no backup can be asked for while the server runs", "event", "BACKUP", "error", err)
 	}
 	return &storage{store: st, control: c}, nil
 }

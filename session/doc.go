@@ -4,7 +4,7 @@
 //
 // A Node is shared; each engine loop has one Loop, which owns the sessions of its connections, that
 // loop's half of the registry, and the homes of a share of the names: a name has one home loop,
-// and everything that needs a single judge for it (RPC calls, pattern listening) happens there.
+// and everything that needs a single judge for it (records, RPC calls, pattern listening) happens there.
 // Presence has its home on loop 0.
 //
 // # Invariants
@@ -13,6 +13,9 @@
 //   - Before a login nothing but a login takes effect, and a foreign message does not close the
 //     connection: official clients send some.
 //   - Work done for another loop is copied first: a view into a read buffer never leaves its loop.
+//   - No update of a record is dropped. Who can't be given one is disconnected.
+//   - Requests about many names are worked off in slices; what their connection sends on that topic
+//     meanwhile waits. What waits has a limit, beyond which the loop does nothing else.
 //
 // Source: spec/connection.md, spec/wire.md. Stability: internal, may change.
 package session

@@ -10,7 +10,7 @@ type Holdings struct {
 	Patterns      int // (connection, pattern) pairs this loop knows
 	Names         int // names at home here that some pattern matches
 	Users         int // online, on the loop that counts them
-	Unfinished    int // patterns that are still being offered or handed on
+	Unfinished    int // what is still being offered, handed on, reported or taken away
 	Records       int // requests about records, loads and saves that are not done
 }
 
@@ -24,12 +24,13 @@ func (l *Loop) holdings() Holdings {
 	h := Holdings{
 		Subscriptions: l.subs.Len(),
 		Calls:         l.rpc.Len(),
-		Unfinished:    len(l.scans) + len(l.removals),
+		Unfinished:    len(l.scans) + len(l.removals) + len(l.incoming.tasks),
 		Records:       l.records.pending(),
 	}
 	for _, home := range l.listen {
 		s := home.Stats()
 		h.Patterns += s.Listeners
+		h.Unfinished += s.Queued
 		h.Names += s.Names
 	}
 	if l.presence != nil {

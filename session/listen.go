@@ -13,11 +13,12 @@ import (
 	"deepstream-fast/timer"
 )
 
-// Names looked at, and names handed on, by one turn of one loop while patterns come or go. A scan of
-// millions of names takes many turns, between which sockets are served.
+// What one turn of one loop does while patterns come or go. A scan of millions of names takes many
+// turns, between which sockets are served.
 const (
-	scanPerTurn    = 8 << 10
-	handOnsPerTurn = 512
+	scanPerTurn    = 8 << 10               // names of any topic looked at
+	scanCost       = listen.TurnBudget / 2 // of matching them
+	handOnsPerTurn = 512                   // names handed on
 )
 
 // listenSpaces are the registry name spaces of the listening topics.
@@ -42,7 +43,24 @@ func (l *Loop) listenMessage(topic int, t *bulk.Topic, peer bulk.Peer, s *conn, 
 	default:
 		return false
 	}
+	l.wakeForListening(topic)
 	return true
+}
+
+// wakeForListening makes sure that a turn follows if searches or scans wait for one: a message may be
+// answered without any.
+func (l *Loop) wakeForListening(topic int) {
+	if len(l.scans)+len(l.removals) > 0 || l.listen[topic].Waiting() {
+		l.wake()
+	}
+}
+
+// wake makes sure that a turn follows.
+func (l *Loop) wake() {
+	if !l.woken {
+		l.woken = true
+		l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(*Loop) {}})
+	}
 }
 
 // registration is one LISTEN or UNLISTEN on its way through all homes. Each reports to the loop of the
@@ -196,13 +214,12 @@ func (l *Loop) reportEdge(topic int, name []byte, on bool) {
 	if l.node.patterns[topic].Load() == 0 {
 		return
 	}
-	home := l.node.home(name)
-	if home == l.id {
-		l.listen[topic].Subscribers(name, l.id, on)
-		return
+	about := unsubscribed
+	if on {
+		about = subscribed
 	}
-	name, loop := bytes.Clone(name), l.id
-	l.on(home, func(h *Loop) { h.listen[topic].Subscribers(name, loop, on) })
+	l.report(packet{about: about, topic: topic}, name)
+	l.wakeForListening(topic)
 }
 
 // eventObserver lets listening know of event subscriptions.
@@ -227,53 +244,100 @@ type scan struct {
 	cursor registry.Cursor
 }
 
+// scanBudget is what all scans of a loop may still do in this turn.
+type scanBudget struct{ names, cost int }
+
 // startScan looks through the first slice at once, so that in all ordinary cases whatever is found is
 // asked for before the ack, as the official server does it.
 func (l *Loop) startScan(r *registration, p *listen.Pattern) {
 	s := &scan{topic: r.topic, p: p}
-	if l.scanSlice(s) {
+	if len(l.scans) > 0 || l.scanSlice(s) {
 		l.scans = append(l.scans, s)
 	}
 }
 
+// scanSlice goes on with s until its end or that of the budget. A scan for a pattern that nobody
+// listens to any more is at its end.
 func (l *Loop) scanSlice(s *scan) (more bool) {
-	home := l.listen[s.topic]
-	next, done := l.node.table.Walk(s.cursor, scanPerTurn, listenSpaces[s.topic], func(_ registry.TopicRef, key []byte, mask uint64) {
-		if name := key[1:]; l.node.home(name) == l.id {
-			home.Offer(s.p, name, mask)
+	home, b := l.listen[s.topic], &l.scanBudget
+	for home.Knows(s.p) {
+		if b.names <= 0 || b.cost <= 0 {
+			return true
 		}
-	})
-	s.cursor = next
-	return !done
+		from := s.cursor
+		next, done := l.node.table.Walk(from, b.names, listenSpaces[s.topic], func(_ registry.TopicRef, key []byte, mask uint64) bool {
+			if name := key[1:]; l.node.home(name) == l.id {
+				b.cost -= home.Offer(s.p, name, mask)
+			}
+			return b.cost > 0
+		})
+		b.names -= int(next - from)
+		if s.cursor = next; done {
+			return false
+		}
+	}
+	return false
 }
 
+// scanStep gives the scans their turn, one after the other: a long one does not keep the rest waiting.
 func (l *Loop) scanStep() (more bool) {
-	if len(l.scans) == 0 {
-		return false
-	}
-	if !l.scanSlice(l.scans[0]) {
+	for range len(l.scans) {
+		s := l.scans[0]
 		l.scans[0] = nil
 		l.scans = l.scans[1:]
+		if l.scanSlice(s) {
+			l.scans = append(l.scans, s)
+			return true
+		}
 	}
 	return len(l.scans) > 0
 }
 
-// remove begins handing on the names of removed patterns.
-func (l *Loop) remove(r *listen.Removal) {
-	if r.Step(handOnsPerTurn) {
+// removal is what is left to do for connections or patterns that are gone. Step does up to budget
+// pieces of it and returns what is left of the budget: 0 while there may be more.
+type removal interface{ Step(budget int) (left int) }
+
+// remove begins with a removal.
+func (l *Loop) remove(r removal) {
+	if l.handOns > 0 {
+		l.handOns = r.Step(l.handOns)
+	}
+	if l.handOns == 0 {
 		l.removals = append(l.removals, r)
 	}
 }
 
 func (l *Loop) removalStep() (more bool) {
-	if len(l.removals) == 0 {
-		return false
-	}
-	if !l.removals[0].Step(handOnsPerTurn) {
+	for len(l.removals) > 0 {
+		if l.handOns = l.removals[0].Step(l.handOns); l.handOns == 0 {
+			return true
+		}
 		l.removals[0] = nil
 		l.removals = l.removals[1:]
 	}
-	return len(l.removals) > 0
+	return false
+}
+
+// background does a slice of everything that is too long for one turn, and reports whether some of it
+// is left. Reports come first, what they make searches for next.
+func (l *Loop) background() (more bool) {
+	l.woken = false
+	l.grant()
+	l.incoming.work(l)
+	for _, home := range l.listen {
+		more = home.Turn() || more
+	}
+	more = l.scanStep() || more
+	more = l.removalStep() || more
+	l.sendPackets()
+	return more || len(l.incoming.tasks) > 0
+}
+
+// grant renews what may be done until the next turn.
+func (l *Loop) grant() {
+	l.incoming.left = reportsPerTurn
+	l.scanBudget = scanBudget{scanPerTurn, scanCost}
+	l.handOns = handOnsPerTurn
 }
 
 // listenOut carries out what the home of a name decides.

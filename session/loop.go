@@ -42,7 +42,8 @@ type Loop struct {
 
 	conns    conns
 	subs     *registry.Loop
-	fan      *fanout.Fanout
+	fan      *fanout.Fanout // of what a slow subscriber may miss
+	news     *fanout.Fanout // of what nobody may
 	bulk     *bulk.Runner
 	event    *event.Handler
 	rpc      *rpc.Home
@@ -50,8 +51,13 @@ type Loop struct {
 	listen   [listenTopics]*listen.Home
 	records  *records
 
-	scans    []*scan           // names still to be offered to new patterns
-	removals []*listen.Removal // names still to be handed on
+	outgoing   outgoing   // names to be reported to other loops
+	incoming   incoming   // names that other loops reported
+	scans      []*scan    // names still to be offered to new patterns
+	scanBudget scanBudget // of this turn
+	removals   []removal  // of what is gone
+	handOns    int        // pieces of removals that may still be done in this turn
+	woken      bool       // a turn for these is on its way
 
 	msg   protocol.Message // the message being handled
 	reply protocol.Message // scratch
@@ -61,7 +67,11 @@ type Loop struct {
 func newLoop(n *Node, eng *engine.Loop) *Loop {
 	l := &Loop{id: eng.ID(), node: n, eng: eng}
 	l.subs = registry.NewLoop(n.table, l.id)
-	l.fan = fanout.New(l.id, n.table, l.subs, output{l})
+	l.fan = fanout.New(l.id, n.table, l.subs, output{l, engine.Droppable})
+	l.news = fanout.New(l.id, n.table, l.subs, output{l, engine.Broadcast})
+	l.outgoing.packets = make([]packet, n.opts.Loops)
+	l.incoming = incoming{max: reportsBytesMax, peers: map[protocol.ConnID]int{}}
+	l.grant()
 	l.bulk = bulk.New(l.subs, n.opts.Permission, l, n.opts.BulkNamesMax)
 	l.event = event.New(l.bulk, l.fan, eventObserver{l})
 	l.rpc = rpc.NewHome(n.opts.Calls, rpcOut{clock{l, timerRPC}})
@@ -93,6 +103,7 @@ func (l *Loop) Message(c *engine.Conn, payload []byte, text bool) {
 		return
 	}
 	s := l.conns.at(c.Slot())
+	defer l.sendPackets()
 	large := len(payload) > l.node.opts.MessageBytesMax
 	for first := true; (first || len(payload) > 0) && c.IsOpen(); first = false {
 		n, err := codec.Decode(&l.msg, payload)
@@ -138,7 +149,9 @@ func (l *Loop) Close(c *engine.Conn) {
 
 // Release implements engine.Handler.
 func (l *Loop) Release(c *engine.Conn, budget int) (more bool) {
-	return l.subs.RemoveConn(c.Slot(), budget, l.released)
+	more = l.subs.RemoveConn(c.Slot(), budget, l.released)
+	l.sendPackets()
+	return more
 }
 
 func (l *Loop) released(_ registry.TopicRef, key []byte, edge bool) {
@@ -153,7 +166,11 @@ func (l *Loop) released(_ registry.TopicRef, key []byte, edge bool) {
 func (l *Loop) Mail(m *engine.Mail) {
 	switch m.Kind {
 	case mailFanout:
-		l.fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
+		fan := l.fan
+		if m.Class != engine.Droppable {
+			fan = l.news
+		}
+		fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
 	case mailSend:
 		if c := l.eng.Conn(m.Conn); c != nil {
 			l.eng.Send(c, m.Frame, m.Class)
@@ -181,17 +198,17 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 
 // TurnEnd implements engine.Handler.
 func (l *Loop) TurnEnd(drained bool) (more bool) {
-	more = l.scanStep()
-	more = l.removalStep() || more
-	more = l.records.step() || more
+	more = l.records.step()
+	more = l.background() || more
 	if drained { // mail left over may carry the id of a name that is gone
-		l.subs.Quiesce()
+		more = l.subs.Quiesce() || more
 	}
 	return more
 }
 
 // on runs f on another loop; f must own everything it refers to.
 func (l *Loop) on(loop int, f func(*Loop)) {
+	l.sendPacket(loop)
 	l.eng.Post(loop, engine.Mail{Kind: mailCall, Body: f})
 }
 
@@ -210,15 +227,19 @@ func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class)
 }
 
 // output is where fanout's deliveries go.
-type output struct{ l *Loop }
+type output struct {
+	l     *Loop
+	class engine.Class
+}
 
 func (o output) SendAll(slots []uint32, except uint32, frame []byte) {
-	o.l.eng.SendAll(slots, except, frame, engine.Droppable)
+	o.l.eng.SendAll(slots, except, frame, o.class)
 }
 
 func (o output) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
 	o.l.eng.Post(loop, engine.Mail{
-		Kind: mailFanout, Droppable: true, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
+		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class,
+		Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
 	})
 }
 

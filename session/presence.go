@@ -152,7 +152,8 @@ type presenceOut struct{ l *Loop }
 
 func (o presenceOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Reply) }
 
-// Announce tells those who subscribed to everybody, then those who subscribed to this user.
+// Announce tells those who subscribed to everybody, then those who subscribed to this user. Nothing
+// would ever repair it if that were dropped.
 func (o presenceOut) Announce(user []byte, joined bool) {
 	all, one := protocol.PresenceLeaveAll, protocol.PresenceLeave
 	if joined {
@@ -165,5 +166,5 @@ func (o presenceOut) Announce(user []byte, joined bool) {
 func (o presenceOut) publish(space byte, name []byte, action protocol.Action, user []byte) {
 	m := &o.l.reply
 	*m = protocol.Message{Topic: protocol.TopicPresence, Action: action, Name: user}
-	o.l.fan.Publish(o.l.bulk.Key(space, name), 0, m)
+	o.l.news.Publish(o.l.bulk.Key(space, name), 0, m)
 }

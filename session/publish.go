@@ -80,16 +80,15 @@ func (r *records) publishMulti(key []byte, except protocol.ConnID, m *protocol.M
 
 // sendMulti sends each of two frames to those who understand it.
 func (r *records) sendMulti(slots []uint32, except uint32, patch, update []byte) {
-	r.old = r.old[:0]
-	modern := make([]uint32, 0, len(slots))
+	r.modern, r.old = r.modern[:0], r.old[:0]
 	for _, slot := range slots {
 		if r.l.conns.at(slot).modern {
-			modern = append(modern, slot)
+			r.modern = append(r.modern, slot)
 		} else {
 			r.old = append(r.old, slot)
 		}
 	}
-	r.l.eng.SendAll(modern, except, patch, engine.Broadcast)
+	r.l.eng.SendAll(r.modern, except, patch, engine.Broadcast)
 	r.l.eng.SendAll(r.old, except, update, engine.Broadcast)
 }
 

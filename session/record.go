@@ -57,6 +57,11 @@ var recordTable = bulk.Topic{
 // of mail, so that those of one connection keep their order per name. What a home decides travels back
 // the same way: answers, updates and the end of subscriptions of one name reach a loop in the order in
 // which they were decided.
+//
+// A subscription begins on the connection's loop, before its home knows. Until the home has taken the
+// request, what it decides does not concern that connection: updates pass it by, for its snapshot will
+// be newer, and a deletion does not end its subscription, for it will be answered with a new record.
+// The home says when it takes a request, in front of the answers; see unread.
 type records struct {
 	// Set by newRecords, then constant.
 	l       *Loop
@@ -79,10 +84,9 @@ type records struct {
 	heldBytes int
 	parts     [][]askedName // scratch, by home
 
-	msg        protocol.Message // a held message being handled
-	key        []byte           // scratch
-	names      [][]byte         // scratch
-	slots, old []uint32         // scratch
+	key                []byte   // scratch
+	names              [][]byte // scratch
+	slots, modern, old []uint32 // scratch
 }
 
 func newRecords(l *Loop) *records {
@@ -139,7 +143,7 @@ func (l *Loop) recordMessage(c *engine.Conn, peer bulk.Peer, s *conn, m *protoco
 	switch m.Action {
 	case protocol.RecordSubscribeCreateAndRead, protocol.RecordSubscribeAndRead,
 		protocol.RecordSubscribeAndHead, protocol.RecordSubscribe, protocol.RecordNotify:
-		l.records.start(c, peer, s, m)
+		l.records.start(peer, s, m)
 	case protocol.RecordUnsubscribe:
 		l.bulk.Unsubscribe(&recordTable, peer, m, recordObserver{l})
 	case protocol.RecordRead, protocol.RecordHead, protocol.RecordDelete:

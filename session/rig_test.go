@@ -34,6 +34,7 @@ type rig struct {
 type rigOptions struct {
 	engine  engine.Options
 	session Options
+	node    func(*Node) // changes what no option does; nil: nothing
 }
 
 // defaults returns a node that serves every topic and whose timers don't fire within a test.
@@ -54,6 +55,9 @@ func startRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	node := NewNode(o.session)
+	if o.node != nil {
+		o.node(node)
+	}
 	o.engine.NewHandler, o.engine.WantsTurn = node.NewHandler, node.WantsTurn
 	eng, err := engine.Start(o.engine)
 	if err != nil {

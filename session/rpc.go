@@ -70,12 +70,13 @@ func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
 		r.RequestorData = peer.User.ClientData
 	}
 	home := l.node.home(m.Name)
-	if home == l.id {
+	if home == l.id && !l.owes(peer.ID) {
 		l.rpc.Request(r)
 		return
 	}
 	r.Name, r.CorrelationID, r.Data = bytes.Clone(r.Name), bytes.Clone(r.CorrelationID), bytes.Clone(r.Data)
-	l.on(home, func(h *Loop) { h.rpc.Request(r) })
+	size := len(r.Name) + len(r.CorrelationID) + len(r.Data)
+	l.at(home, func(h *Loop) { h.after(r.From, size, func(h *Loop) { h.rpc.Request(r) }) })
 }
 
 // rpcAnswer checks what a provider says about a call and hands it to the home of the name.
@@ -85,12 +86,14 @@ func (l *Loop) rpcAnswer(peer bulk.Peer, m *protocol.Message) {
 		return
 	}
 	home := l.node.home(m.Name)
-	if home == l.id {
+	if home == l.id && !l.owes(peer.ID) {
 		l.rpc.Answer(peer.ID, m.Action, m.Name, m.CorrelationID, m.Data)
 		return
 	}
 	action, name, id, data := m.Action, bytes.Clone(m.Name), bytes.Clone(m.CorrelationID), bytes.Clone(m.Data)
-	l.on(home, func(h *Loop) { h.rpc.Answer(peer.ID, action, name, id, data) })
+	l.at(home, func(h *Loop) {
+		h.after(peer.ID, len(name)+len(id)+len(data), func(h *Loop) { h.rpc.Answer(peer.ID, action, name, id, data) })
+	})
 }
 
 func (l *Loop) rpcError(peer bulk.Peer, m *protocol.Message, action protocol.Action) {
@@ -103,8 +106,19 @@ func (l *Loop) rpcError(peer bulk.Peer, m *protocol.Message, action protocol.Act
 
 // closeRPC ends what a connection provided and called, wherever that is.
 func (l *Loop) closeRPC(id protocol.ConnID) {
-	l.rpc.Closed(id)
-	l.onOthers(func(h *Loop) { h.rpc.Closed(id) })
+	end := func(h *Loop) { h.remove(h.rpc.Closed(id)) }
+	for i := range l.node.opts.Loops {
+		l.at(i, func(h *Loop) { h.after(id, 0, end) })
+	}
+}
+
+// at runs f on any loop, on this one now.
+func (l *Loop) at(loop int, f func(*Loop)) {
+	if loop == l.id {
+		f(l)
+		return
+	}
+	l.on(loop, f)
 }
 
 // onOthers runs f on every other loop.
@@ -120,23 +134,11 @@ func (l *Loop) onOthers(f func(*Loop)) {
 type rpcObserver struct{ l *Loop }
 
 func (o rpcObserver) Subscribed(peer protocol.ConnID, name []byte, _ bool) {
-	home := o.l.node.home(name)
-	if home == o.l.id {
-		o.l.rpc.Provide(peer, name)
-		return
-	}
-	name = bytes.Clone(name)
-	o.l.on(home, func(h *Loop) { h.rpc.Provide(peer, name) })
+	o.l.report(packet{about: provided, peer: peer}, name)
 }
 
 func (o rpcObserver) Unsubscribed(peer protocol.ConnID, name []byte, _ bool) {
-	home := o.l.node.home(name)
-	if home == o.l.id {
-		o.l.rpc.Unprovide(peer, name)
-		return
-	}
-	name = bytes.Clone(name)
-	o.l.on(home, func(h *Loop) { h.rpc.Unprovide(peer, name) })
+	o.l.report(packet{about: unprovided, peer: peer}, name)
 }
 
 // rpcOut carries out what the home of a name decides.

@@ -70,7 +70,7 @@ type unread struct {
 }
 
 // start begins a request about a list of names.
-func (r *records) start(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Message) {
+func (r *records) start(peer bulk.Peer, s *conn, m *protocol.Message) {
 	if m.Names.Len() > r.l.node.opts.BulkNamesMax {
 		r.l.bulk.Invalid(&recordTable, peer, m, nil)
 		return
@@ -237,6 +237,7 @@ func (r *records) askHome(home int, b *bulkRequest, names []askedName) {
 		}
 	}
 	r.asks[home] = append(r.asks[home], sent)
+	r.l.sendPacket(home) // that there is a first subscriber comes before
 	r.l.eng.Post(home, engine.Mail{Kind: mailRecordAsk, Body: sent})
 }
 
@@ -353,12 +354,13 @@ func (r *records) seen(home int, busy bool) {
 	}
 	for i := range a.names {
 		ref := a.names[i].ref
-		list := slices.DeleteFunc(r.unread[ref], func(u unread) bool { return u.conn == a.from })
-		if len(list) == 0 {
+		list := r.unread[ref]
+		if len(list) == 1 {
 			delete(r.unread, ref)
-		} else {
-			r.unread[ref] = list
+			continue
 		}
+		first := slices.IndexFunc(list, func(u unread) bool { return u.conn == a.from }) // a later ask has its own
+		r.unread[ref] = slices.Delete(list, first, first+1)
 	}
 }
 

@@ -22,6 +22,8 @@ var drivers = map[string][]string{
 	"permission": {"none"},
 	"endpoint":   {"ws-binary"},
 	"logger":     {"default", "json"},
+	"cache":      {"default"},
+	"storage":    {"default", "none"},
 }
 
 func newVersion(stdout io.Writer) *cobra.Command {

@@ -25,7 +25,8 @@ type innocents struct {
 
 const (
 	innocentPeriod = 4 * time.Millisecond
-	memoryPatience = 4 * time.Second // for memory to return
+	memoryPatience = 20 * time.Second // for memory to return
+	slack          = 5                // how much slower the machine may be than it was when limits were set
 )
 
 // innocents starts them. end stops them and judges what they saw.
@@ -94,7 +95,7 @@ func (in *innocents) fail(err error) {
 	}
 }
 
-// end stops them. Every event must have arrived, in order, and none later than worst.
+// end stops them. Every event must have arrived, in order, and none much later than worst.
 func (in *innocents) end(worst time.Duration) {
 	in.t.Helper()
 	close(in.stop)
@@ -106,8 +107,8 @@ func (in *innocents) end(worst time.Duration) {
 	slices.Sort(in.delays)
 	at := func(q float64) time.Duration { return in.delays[int(q*float64(len(in.delays)-1))] }
 	in.t.Logf("innocents: %d deliveries, p50 %v, p99 %v, max %v", len(in.delays), at(.5), at(.99), at(1))
-	if at(1) > worst && !instrumented {
-		in.t.Errorf("an innocent delivery took %v, at most %v is allowed", at(1), worst)
+	if at(1) > slack*worst && !instrumented {
+		in.t.Errorf("an innocent delivery took %v, at most %v is allowed", at(1), slack*worst)
 	}
 }
 

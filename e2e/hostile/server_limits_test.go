@@ -91,7 +91,7 @@ func TestShutdownDeliversToSlowReader(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
 	sub := s.login(t, "")
-	_ = sub.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	_ = sub.Conn.(*net.TCPConn).SetReadBuffer(32 << 10)
 	sub.subscribe("e")
 	pub := s.login(t, "")
 	const events = 90

@@ -72,7 +72,7 @@ func TestListenerOfManyNames(t *testing.T) {
 	c := s.login(t, "")
 	c.subscribe(numbered("n", scale(1_000_000))...)
 	c.alive()
-	in.end(time.Second)
+	in.end(2 * time.Second)
 	_, peak := s.memory()
 	t.Logf("memory: %s before, %s at the peak", size(before), size(peak))
 }

@@ -10,7 +10,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, afterEach } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import library from '@deepstream/client'
@@ -19,8 +19,8 @@ import { Tcp } from './tcp.mjs'
 import { toml } from './toml.mjs'
 import { eventually, within } from './wait.mjs'
 
-const BINARY = process.env.DEEPSTREAM_FAST_BIN ??
-  fileURLToPath(new URL('../../bin/deepstream-fast', import.meta.url))
+export const BINARY = resolve(process.env.DEEPSTREAM_FAST_BIN ?? // a server runs in a folder of its own
+  fileURLToPath(new URL('../../bin/deepstream-fast', import.meta.url)))
 const TROUBLE = /panic:|fatal error:|^goroutine \d|DATA RACE|"level":\s*(?:[56]0|"(?:ERROR|FATAL)")/im
 
 const current = (url, options) => new library.DeepstreamClient(url, options)
@@ -41,6 +41,8 @@ export class Server {
   }
 
   get url () { return `127.0.0.1:${this.port}` }
+  /** A path in the folder of the configuration. */
+  path (name) { return join(this.#folder, name) }
   get pid () { return this.#child.pid }
   get running () { return this.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null }
 
