@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,18 @@ import (
 // Machine says where numbers come from, without which they mean nothing: processor, kernel, Go and commit.
 func Machine() string {
 	return fmt.Sprintf("%s, %s, %s, commit %s", cpuModel(), kernel(), runtime.Version(), commit())
+}
+
+// Command returns the command line that repeats this run; program is how it is started.
+func Command(program string) string {
+	words := []string{program}
+	for _, arg := range os.Args[1:] {
+		if arg == "" || strings.ContainsAny(arg, " *") {
+			arg = strconv.Quote(arg)
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
 }
 
 func cpuModel() string {

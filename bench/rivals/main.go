@@ -85,8 +85,7 @@ func run() error {
 			return fmt.Errorf("rivals: %w", err)
 		}
 	}
-	command := strings.TrimSpace("bench/rivals/run " + strings.Join(os.Args[1:], " "))
-	fmt.Printf("%s; %s. An fdatasync takes %v; %d alternating runs of %v.\n`%s`\n\n", bench.Machine(), versions, sync, *runs, p.duration, command)
+	fmt.Printf("%s; %s. An fdatasync takes %v; %d alternating runs of %v.\n`%s`\n\n", bench.Machine(), versions, sync, *runs, p.duration, bench.Command("bench/rivals/run"))
 	return p.table.Write(os.Stdout)
 }
 

@@ -100,7 +100,6 @@ func measure(rig *bench.Rig, c bench.Case, d time.Duration) (bench.Sample, error
 
 // provenance says where the numbers come from: without it they mean nothing.
 func provenance(c bench.Case, runs int, d time.Duration) string {
-	command := strings.TrimSpace("go run ./bench/cmd/fanout " + strings.Join(os.Args[1:], " "))
 	return fmt.Sprintf("%s. %d publishers, %d-byte payload, window %d, %d alternating runs of %v.\n`%s`\n",
-		bench.Machine(), c.Publishers, c.PayloadBytes, c.Window, runs, d, command)
+		bench.Machine(), c.Publishers, c.PayloadBytes, c.Window, runs, d, bench.Command("go run ./bench/cmd/fanout"))
 }

@@ -75,8 +75,7 @@ func run() error {
 			return fmt.Errorf("records: %w", err)
 		}
 	}
-	command := strings.TrimSpace("go run ./bench/cmd/records " + strings.Join(os.Args[1:], " "))
-	fmt.Printf("%s. An fdatasync takes %v; %d runs of %v.\n`%s`\n\n", bench.Machine(), sync, *runs, p.duration, command)
+	fmt.Printf("%s. An fdatasync takes %v; %d runs of %v.\n`%s`\n\n", bench.Machine(), sync, *runs, p.duration, bench.Command("go run ./bench/cmd/records"))
 	return p.print()
 }
 
