@@ -10,7 +10,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-records bench-rivals bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,12 @@ bench: ## all benchmarks of ./bench
 
 bench-fanout: ## the fan-out table of the README: 10 alternating runs against the C floors
 	$(GO) run ./bench/cmd/fanout -runs 10
+
+bench-records: ## acknowledged writes by durability, and updates against events: 10 alternating runs
+	$(GO) run ./bench/cmd/records -runs 10
+
+bench-rivals: ## against the official server: 10 alternating runs; needs Node and the npm registry
+	bench/rivals/run -runs 10
 
 bench-diff: ## benchstat of the working tree against BASE (a commit)
 	@scripts/bench-diff $(BASE)

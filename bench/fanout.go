@@ -33,9 +33,10 @@ type Case struct {
 	Server       Server
 	Subscribers  int
 	Mode         Mode
-	PayloadBytes int // default 64
-	Publishers   int // default 4
-	Window       int // saturated only; default DefaultWindow
+	PayloadBytes int  // default 64
+	Publishers   int  // default 4
+	Window       int  // saturated only; default DefaultWindow
+	Record       bool // full updates of one record instead of events
 }
 
 // String formats c the way benchstat pivots.
@@ -55,12 +56,24 @@ func (c Case) load() (load.Load, error) {
 	return load.Load{}, fmt.Errorf("bench: unknown mode %q, want %s, %s or %s", c.Mode, Saturated, Paced, Rate)
 }
 
-// Sample is what one measurement of a Case found.
+// Sample is what one measurement found. Its operations are deliveries of a Case, or whatever else is
+// counted.
 type Sample struct {
-	CPU        float64 // server CPU per delivery, ns
-	PerSecond  float64 // deliveries
-	P50, P99   time.Duration
-	Deliveries int
+	CPU       float64 // server CPU per operation, ns
+	PerSecond float64 // operations
+	Busy      float64 // share of the time that the server's CPU was in use by it
+	P50, P99  time.Duration
+}
+
+// newSample relates what n operations took to one of them.
+func newSample(n int, cpu, elapsed time.Duration, latency *load.Histogram) Sample {
+	return Sample{
+		CPU:       float64(cpu) / float64(n),
+		PerSecond: float64(n) / elapsed.Seconds(),
+		Busy:      float64(cpu) / float64(elapsed),
+		P50:       latency.Quantile(0.50),
+		P99:       latency.Quantile(0.99),
+	}
 }
 
 // Bout is one server under one fleet, ready to be measured.
@@ -81,7 +94,7 @@ func (r *Rig) Begin(c Case) (*Bout, error) {
 		return nil, err
 	}
 	b := &Bout{load: shape, process: p}
-	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes})
+	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes, Record: c.Record})
 	if err == nil {
 		_, err = b.Measure(0, warmUp)
 	}
@@ -109,13 +122,7 @@ func (b *Bout) Measure(messages int, duration time.Duration) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	return Sample{
-		CPU:        float64(after-before) / float64(r.Deliveries),
-		PerSecond:  float64(r.Deliveries) / r.Elapsed.Seconds(),
-		P50:        r.Latency.Quantile(0.50),
-		P99:        r.Latency.Quantile(0.99),
-		Deliveries: r.Deliveries,
-	}, nil
+	return newSample(r.Deliveries, after-before, r.Elapsed, &r.Latency), nil
 }
 
 // End stops the server and closes the fleet.

@@ -22,28 +22,42 @@ import (
 // Server names what is measured.
 type Server string
 
-// The servers: ours and the two floors.
+// The servers: ours, keeping nothing or with a storage of each durability, and the two floors.
 const (
-	Fast Server = "fast"
-	F1   Server = "f1"
-	F2   Server = "f2"
+	Fast         Server = "fast"
+	FastAck      Server = "fast-ack"
+	FastInterval Server = "fast-interval"
+	FastNone     Server = "fast-none"
+	F1           Server = "f1"
+	F2           Server = "f2"
 )
 
+// durabilities are the values of storage.options.durability.
+var durabilities = map[Server]string{FastAck: "ack", FastInterval: "interval", FastNone: "none"}
+
 const (
+	module       = "deepstream-fast"
 	startTimeout = 10 * time.Second
 	stderrMax    = 64 << 10 // bytes kept of what a server says
 )
 
-// fastConfig keeps disk and logging out of the picture; everything else is the default.
-const fastConfig = `logLevel = "ERROR"
+// configOf returns the configuration of one of our servers: quiet, storage as said, everything else
+// the default.
+func configOf(s Server) string {
+	storage := `type = "none"`
+	if d, ok := durabilities[s]; ok {
+		storage = fmt.Sprintf("type = \"default\"\noptions = { path = %q, durability = %q }", dataOf(s), d)
+	}
+	return "logLevel = \"ERROR\"\n\n[storage]\n" + storage + "\n"
+}
 
-[storage]
-type = "none"
-`
+// dataOf returns the folder of a server's records, empty at every start.
+func dataOf(s Server) string { return "data-" + string(s) }
 
 // Rig is a folder with freshly built servers and the two CPUs they and the driver run on.
 type Rig struct {
 	dir       string
+	others    map[Server]func(port string) []string
 	serverCPU int
 	pinned    bool
 }
@@ -55,7 +69,7 @@ func NewRig(pin bool, servers ...Server) (*Rig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	r := &Rig{dir: dir}
+	r := &Rig{dir: dir, others: map[Server]func(string) []string{}}
 	if err := r.setUp(pin, servers); err != nil {
 		r.Close()
 		return nil, err
@@ -73,9 +87,6 @@ func (r *Rig) setUp(pin bool, servers []Server) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(r.config(), []byte(fastConfig), 0o600); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
 	if err := raiseFileLimit(); err != nil {
 		return err
 	}
@@ -90,18 +101,36 @@ func (r *Rig) setUp(pin bool, servers []Server) error {
 // Close removes the built servers. Processes are stopped one by one, see Process.Stop.
 func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
 
-func (r *Rig) binary(s Server) string { return filepath.Join(r.dir, string(s)) }
-func (r *Rig) config() string         { return filepath.Join(r.dir, "conf.toml") }
+// Add makes s a server that is started with the command that argv returns, on a loopback port.
+func (r *Rig) Add(s Server, argv func(port string) []string) { r.others[s] = argv }
+
+// ours reports whether s is deepstream-fast.
+func (s Server) ours() bool { return s == Fast || durabilities[s] != "" }
+
+func (r *Rig) binary(s Server) string {
+	if s.ours() {
+		s = Fast
+	}
+	return filepath.Join(r.dir, string(s))
+}
+
+func (r *Rig) config(s Server) string { return filepath.Join(r.dir, string(s)+".toml") }
 
 func (r *Rig) build(root string, s Server) error {
 	var cmd *exec.Cmd
-	switch s {
-	case Fast:
+	switch {
+	case s.ours():
+		if err := os.WriteFile(r.config(s), []byte(configOf(s)), 0o600); err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+		if _, err := os.Stat(r.binary(s)); err == nil {
+			return nil // the same program with another configuration
+		}
 		cmd = exec.Command("go", "build", "-o", r.binary(s), "./cmd/deepstream-fast")
-	case F1, F2:
+	case s == F1 || s == F2:
 		cmd = exec.Command("cc", "-O2", "-o", r.binary(s), filepath.Join("bench", "floor", string(s)+".c"))
 	default:
-		return fmt.Errorf("bench: unknown server %q, want %s, %s or %s", s, Fast, F1, F2)
+		return fmt.Errorf("bench: unknown server %q, want %s, %s, %s, %s, %s or %s", s, Fast, FastAck, FastInterval, FastNone, F1, F2)
 	}
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -110,13 +139,24 @@ func (r *Rig) build(root string, s Server) error {
 	return nil
 }
 
-func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	path := strings.TrimSpace(string(out))
-	if err != nil || filepath.Base(path) != "go.mod" {
-		return "", fmt.Errorf("bench: run inside the module (go env GOMOD: %q, %w)", path, err)
+// argv returns the command that runs s on port.
+func (r *Rig) argv(s Server, port string) []string {
+	if other := r.others[s]; other != nil {
+		return other(port)
 	}
-	return filepath.Dir(path), nil
+	if s.ours() {
+		return []string{r.binary(s), "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
+	}
+	return []string{r.binary(s), port}
+}
+
+// moduleRoot finds the server's module, also from the nested one of the rivals.
+func moduleRoot() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return "", fmt.Errorf("bench: run inside the module %s: %w", module, err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // raiseFileLimit sets the soft limit of open files to the hard one. Doing so explicitly also makes
@@ -142,17 +182,17 @@ type Process struct {
 	exited chan struct{} // closed when the process has been waited for
 }
 
-// Start runs s on a free loopback port and returns once it lets somebody log in. env is added to
-// the environment. The caller stops it.
+// Start runs s on a free loopback port, with no records, and returns once it lets somebody log in. env
+// is added to the environment. The caller stops it; one server of a kind runs at a time.
 func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	argv := []string{r.binary(s), port}
-	if s == Fast {
-		argv = []string{r.binary(s), "-c", r.config(), "--host", "127.0.0.1", "--port", port}
+	if err := os.RemoveAll(filepath.Join(r.dir, dataOf(s))); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
 	}
+	argv := r.argv(s, port)
 	if r.pinned {
 		argv = append([]string{"taskset", "-c", strconv.Itoa(r.serverCPU)}, argv...)
 	}

@@ -93,7 +93,7 @@ func (c *Conn) login(addr string) error {
 		return err
 	}
 	challenge := appendField([]byte{fieldAction << 3, connectionChallenge}, fieldURL, "ws://"+addr+"/deepstream")
-	challenge = appendField(challenge, fieldVersion, "0.1a")
+	challenge = appendField(challenge, fieldProtocolVersion, "0.1a")
 	if err := c.ask(topicConnection, challenge, connectionAccept); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *Conn) readUpgrade() error {
 func (c *Conn) Subscribe(names ...string) error {
 	inner := appendField([]byte{fieldAction << 3, eventSubscribe}, fieldCorrelation, "0")
 	for _, n := range names {
-		inner = appendField(inner, fieldEventNames, n)
+		inner = appendField(inner, fieldNames, n)
 	}
 	if err := c.ask(topicEvent, inner, eventSubscribe); err != nil {
 		return fmt.Errorf("load: subscribe to %d names: %w", len(names), err)

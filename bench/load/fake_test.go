@@ -21,29 +21,39 @@ type fake struct {
 	fault    fault
 	done     sync.WaitGroup
 
+	onWrite func(i int, w fakeWrite) (ack []byte, kept fakeWrite) // nil: acknowledges and keeps it
+
 	mu        sync.Mutex // guards the fields below
 	conns     []net.Conn
 	subs      []net.Conn
 	published int
+	writes    int
+	records   map[string]fakeWrite
 }
 
 // dialFake starts a fake server and a fleet on it; both end with the test.
 func dialFake(t *testing.T, opts Options, f fault) *Fleet {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &fake{listener: l, fault: f}
-	s.done.Go(s.accept)
-	t.Cleanup(s.close)
-	opts.Addr = l.Addr().String()
+	opts.Addr = startFake(t, &fake{fault: f})
 	fleet, err := DialFleet(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
 	return fleet
+}
+
+// startFake starts s until the test ends and returns its address.
+func startFake(t *testing.T, s *fake) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listener, s.records = l, map[string]fakeWrite{}
+	s.done.Go(s.accept)
+	t.Cleanup(s.close)
+	return l.Addr().String()
 }
 
 func (s *fake) accept() {
@@ -101,6 +111,10 @@ func (s *fake) handle(c net.Conn, a answer, payload []byte) error {
 		return sendPayload(c, []byte{6, 0x10, topicConnection, 0x1a, 2, 8, connectionAccept})
 	case a.topic == topicAuth:
 		return sendPayload(c, []byte{6, 0x10, topicAuth, 0x1a, 2, 8, authSuccessful})
+	case a.topic == topicRecord && a.action == recordSubscribeCreateAndRead:
+		return s.read(c, a, payload)
+	case a.topic == topicRecord && a.isWriteAck:
+		return s.write(c, a)
 	case a.action == eventSubscribe:
 		s.mu.Lock()
 		s.subs = append(s.subs, c)
@@ -109,6 +123,9 @@ func (s *fake) handle(c net.Conn, a answer, payload []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if a.topic == topicRecord {
+		payload = s.updateLocked(a)
+	}
 	out := [][]byte{payload}
 	if s.fault != nil {
 		out = s.fault(s.published, payload)
@@ -135,7 +152,7 @@ func fakeEmit(payload []byte) (name, data string) {
 			switch number {
 			case fieldData:
 				data = string(b)
-			case fieldEventName:
+			case fieldName:
 				name = string(b)
 			}
 		})

@@ -31,7 +31,8 @@ type Options struct {
 	Subscribers  int           // default 10
 	Publishers   int           // default 4
 	PayloadBytes int           // JSON text of a message, quotes included; default 64
-	Name         string        // the one event name; default "bench/fanout"
+	Name         string        // the one name; default "bench/fanout"
+	Record       bool          // full updates of one record instead of events
 	Timeout      time.Duration // for every step of a login, and for a run without progress; default 10 s
 }
 
@@ -84,9 +85,10 @@ type Result struct {
 
 // subscriber is one receiving connection.
 type subscriber struct {
-	conn *Conn
-	rest []byte   // the incomplete frame at the end of the last read
-	next []uint32 // by publisher: the number its next message must carry
+	conn    *Conn
+	rest    []byte   // the incomplete frame at the end of the last read
+	next    []uint32 // by publisher: the number its next message must carry
+	version uint64   // of the record, as of the last update
 }
 
 // publisher is one sending connection.
@@ -105,6 +107,9 @@ type Fleet struct {
 	plain    []byte // the payload of one EMIT
 	template []byte // the same as a masked frame
 	digitsAt int    // where the number stands in plain; in template it is as far from the end
+	digitsIn int    // the same in the JSON text
+	topic    uint64 // of what is delivered
+	action   uint64
 
 	// Message i is sent by publisher i mod len(pubs), so numbers are dense over the whole fleet and
 	// over all runs. A run keeps sent - landed <= Window.
@@ -138,12 +143,19 @@ func DialFleet(opts Options) (*Fleet, error) {
 }
 
 func (f *Fleet) buildTemplate() {
-	data := `"` + strings.Repeat("0", digitBytes) + strings.Repeat("x", f.opts.PayloadBytes-PayloadBytesMin) + `"`
-	inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldData, data)
-	inner = appendField(inner, fieldEventName, f.opts.Name)
-	f.plain = message(topicEvent, inner)
+	data, at := payload(f.opts.PayloadBytes, f.opts.Record)
+	f.topic, f.action, f.digitsIn = topicEvent, eventEmit, at
+	if f.opts.Record {
+		f.topic, f.action = topicRecord, recordUpdate
+	}
+	inner := appendField([]byte{fieldAction << 3, byte(f.action)}, fieldData, data)
+	inner = appendField(inner, fieldName, f.opts.Name)
+	if f.opts.Record { // whatever the others have written meanwhile
+		inner = appendNumber(inner, fieldVersion, anyVersion)
+	}
+	f.plain = message(byte(f.topic), inner)
 	f.template = appendFrame(nil, f.plain)
-	f.digitsAt = strings.Index(string(f.plain), data) + 1
+	f.digitsAt = strings.Index(string(f.plain), data) + at
 }
 
 func (f *Fleet) dialAll() error {
@@ -153,10 +165,10 @@ func (f *Fleet) dialAll() error {
 			return err
 		}
 		f.subs = append(f.subs, subscriber{conn: c})
-		if err := c.Subscribe(f.opts.Name); err != nil {
+		s := &f.subs[i]
+		if err := f.subscribe(s); err != nil {
 			return err
 		}
-		s := &f.subs[i]
 		s.rest, c.buf = c.buf, nil
 		for p := range f.opts.Publishers {
 			s.next = append(s.next, uint32(p))
@@ -177,6 +189,17 @@ func (f *Fleet) dialAll() error {
 		}
 	}
 	return nil
+}
+
+func (f *Fleet) subscribe(s *subscriber) error {
+	if !f.opts.Record {
+		return s.conn.Subscribe(f.opts.Name)
+	}
+	_, err := s.conn.ReadRecords([]string{f.opts.Name}, func(_ string, version int64, _ []byte) error {
+		s.version = uint64(version)
+		return nil
+	})
+	return err
 }
 
 // watch adds c to the epoll set under index: subscribers first, then publishers.
@@ -333,59 +356,29 @@ func (f *Fleet) turn(milliseconds int) error {
 	return nil
 }
 
-// read takes one read's worth of frames from s, which is readable.
+// read takes one read's worth of messages from s, which is readable.
 func (f *Fleet) read(s *subscriber) error {
-	kept := copy(f.buf, s.rest)
-	n, err := unix.Read(s.conn.fd, f.buf[kept:kept+readBytes])
-	if errors.Is(err, unix.EINTR) {
-		return nil
-	}
+	b, err := readBehind(s.conn.fd, f.buf, s.rest)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		return errors.New("closed by the server")
+	rest, err := f.count(s, b, time.Since(f.born))
+	if err == nil {
+		s.rest, err = keepRest(s.rest, rest)
 	}
-	now := time.Since(f.born)
-	rest, err := f.count(s, f.buf[:kept+n], now)
-	if err != nil {
-		return err
-	}
-	if len(rest) > frameBytesMax {
-		return errFrame
-	}
-	s.rest = append(s.rest[:0], rest...)
-	return nil
+	return err
 }
 
-// count verifies every complete frame in b and returns what is left of it.
+// count verifies every complete frame in b, read at now, and returns what is left of it.
 func (f *Fleet) count(s *subscriber, b []byte, now time.Duration) (rest []byte, err error) {
-	for {
-		op, payload, n, err := nextFrame(b)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return b, nil
-		}
-		b = b[n:]
-		if op == opClose {
-			return nil, errors.New("closed by the server")
-		}
-		if op != opBinary {
-			continue
-		}
-		if err := f.verify(s, payload, now); err != nil {
-			return nil, err
-		}
-	}
+	return eachMessage(b, func(payload []byte) error { return f.verify(s, payload, now) })
 }
 
 // verify checks that payload is the one message s must get next from its publisher.
 //
 // Hot path: 0 allocations, see BenchmarkCount.
 func (f *Fleet) verify(s *subscriber, payload []byte, now time.Duration) error {
-	i, err := f.numberOf(payload)
+	i, err := f.numberOf(s, payload)
 	if err != nil {
 		return err
 	}
@@ -402,9 +395,10 @@ func (f *Fleet) verify(s *subscriber, payload []byte, now time.Duration) error {
 	return nil
 }
 
-// numberOf reads the message number out of an EMIT. A server that relays the publisher's bytes
-// differs from plain in the number only; any other layout of the same message is decoded.
-func (f *Fleet) numberOf(payload []byte) (uint32, error) {
+// numberOf reads the message number out of a delivery. A server that relays the publisher's EMIT
+// differs from plain in the number only; any other layout of the same message is decoded, and so is
+// every UPDATE, which has another version each time.
+func (f *Fleet) numberOf(s *subscriber, payload []byte) (uint32, error) {
 	from, to := f.digitsAt, f.digitsAt+digitBytes
 	if len(payload) == len(f.plain) && bytes.Equal(payload[:from], f.plain[:from]) && bytes.Equal(payload[to:], f.plain[to:]) {
 		if i, ok := number(payload[from:to]); ok {
@@ -415,10 +409,16 @@ func (f *Fleet) numberOf(payload []byte) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if a.topic != topicEvent || a.action != eventEmit || len(a.data) != f.opts.PayloadBytes {
+	if a.topic != f.topic || a.action != f.action || len(a.data) != f.opts.PayloadBytes {
 		return 0, fmt.Errorf("unexpected message: topic %d action %d, %d bytes of data", a.topic, a.action, len(a.data))
 	}
-	i, ok := number(a.data[1 : 1+digitBytes])
+	if f.opts.Record {
+		if a.version != s.version+1 {
+			return 0, fmt.Errorf("version %d follows %d: an update is missing", a.version, s.version)
+		}
+		s.version++
+	}
+	i, ok := numberIn(a.data, f.digitsIn)
 	if !ok {
 		return 0, fmt.Errorf("unexpected payload %q", a.data)
 	}

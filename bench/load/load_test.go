@@ -9,7 +9,7 @@ import (
 
 func TestMessagesMatchTheOfficialEncoder(t *testing.T) {
 	subscribe := appendField([]byte{fieldAction << 3, eventSubscribe}, fieldCorrelation, "0")
-	subscribe = appendField(appendField(subscribe, fieldEventNames, "a"), fieldEventNames, "bc")
+	subscribe = appendField(appendField(subscribe, fieldNames, "a"), fieldNames, "bc")
 	for _, tc := range []struct {
 		name  string
 		topic byte
@@ -118,7 +118,7 @@ func TestRunCountsEveryDelivery(t *testing.T) {
 func TestRunDecodesAnotherLayout(t *testing.T) {
 	fleet := dialFake(t, Options{Subscribers: 2}, func(_ int, payload []byte) [][]byte {
 		name, data := fakeEmit(payload)
-		inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldEventName, name)
+		inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldName, name)
 		return [][]byte{message(topicEvent, appendField(inner, fieldData, data))}
 	})
 	if _, err := fleet.Run(Load{Window: 4, Messages: 40}); err != nil {
@@ -157,7 +157,7 @@ func TestRunNoticesACheat(t *testing.T) {
 		{"shorten", func(i int, p []byte) [][]byte {
 			name, data := fakeEmit(p)
 			inner := appendField([]byte{fieldAction << 3, eventEmit}, fieldData, data[:20])
-			return [][]byte{message(topicEvent, appendField(inner, fieldEventName, name))}
+			return [][]byte{message(topicEvent, appendField(inner, fieldName, name))}
 		}, "20 bytes of data"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,18 +4,27 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Numbers of the protocol this driver needs. Source: wire.md §4 to §6.
 const (
-	topicConnection, topicAuth, topicEvent        = 2, 3, 4
-	connectionAccept, connectionChallenge         = 4, 5
-	authRequest, authSuccessful                   = 2, 3
-	eventEmit, eventSubscribe                     = 2, 3
-	fieldAction, fieldData, fieldCorrelation      = 1, 2, 3
-	fieldEventName, fieldEventNames               = 6, 7
-	fieldURL, fieldVersion                        = 5, 6
-	opBinary, opClose                        byte = 2, 8
+	topicConnection, topicAuth, topicEvent, topicRecord       = 2, 3, 4, 5
+	connectionAccept, connectionChallenge                     = 4, 5
+	authRequest, authSuccessful                               = 2, 3
+	eventEmit, eventSubscribe                                 = 2, 3
+	recordRead, recordReadResponse, recordWriteAck            = 3, 4, 14
+	recordCreateAndUpdate, recordUpdate                       = 16, 18
+	recordSubscribeCreateAndRead                              = 23
+	fieldAction, fieldData, fieldCorrelation                  = 1, 2, 3
+	fieldIsError, fieldIsAck                                  = 4, 5 // EVENT and RECORD only
+	fieldName, fieldNames                                     = 6, 7
+	fieldIsWriteAck, fieldVersion                             = 11, 13
+	fieldURL, fieldProtocolVersion                            = 5, 6
+	anyVersion                                          int64 = -1
+	opBinary, opClose                                   byte  = 2, 8
 )
 
 // maskKey masks every client frame. RFC 6455 asks for an unpredictable one against proxies, which
@@ -29,6 +38,11 @@ func appendField(dst []byte, number int, value string) []byte {
 	dst = append(dst, byte(number<<3|2))
 	dst = binary.AppendUvarint(dst, uint64(len(value)))
 	return append(dst, value...)
+}
+
+// appendNumber appends one varint protobuf field.
+func appendNumber(dst []byte, number int, value int64) []byte {
+	return binary.AppendUvarint(append(dst, byte(number<<3)), uint64(value))
 }
 
 // message returns the delimited envelope of an inner message.
@@ -87,11 +101,59 @@ func nextFrame(b []byte) (op byte, payload []byte, length int, err error) {
 	return 0, nil, 0, nil
 }
 
-// answer is what the driver reads of a server's message.
+// eachMessage hands the payload of every complete frame in b to visit and returns what is left of b.
+func eachMessage(b []byte, visit func(payload []byte) error) (rest []byte, err error) {
+	for {
+		op, payload, n, err := nextFrame(b)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return b, nil
+		}
+		b = b[n:]
+		if op == opClose {
+			return nil, errors.New("closed by the server")
+		}
+		if op != opBinary {
+			continue
+		}
+		if err := visit(payload); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readBehind does one read from a readable fd into buf, behind rest, and returns both. Nothing new
+// came if that is as long as rest.
+func readBehind(fd int, buf, rest []byte) ([]byte, error) {
+	kept := copy(buf, rest)
+	n, err := unix.Read(fd, buf[kept:kept+readBytes])
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return buf[:kept], nil
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, errors.New("closed by the server")
+	}
+	return buf[:kept+n], nil
+}
+
+// keepRest copies what is left of a read to where the next one finds it.
+func keepRest(dst, rest []byte) ([]byte, error) {
+	if len(rest) > frameBytesMax {
+		return nil, errFrame
+	}
+	return append(dst[:0], rest...), nil
+}
+
+// answer is what the driver reads of a server's message; fields of EVENT and RECORD, which number them
+// alike, mean nothing with other topics.
 type answer struct {
-	topic, action uint64
-	data          []byte
-	isAck         bool // EVENT only: the field's number differs between topics
+	topic, action, version     uint64
+	name, data, correlation    []byte
+	isError, isAck, isWriteAck bool
 }
 
 // decode reads the first delimited message of payload; slices of the answer alias it.
@@ -119,8 +181,18 @@ func decode(payload []byte) (answer, error) {
 			a.action = value
 		case fieldData:
 			a.data = bytes
-		case 5:
+		case fieldCorrelation:
+			a.correlation = bytes
+		case fieldIsError:
+			a.isError = value == 1
+		case fieldIsAck:
 			a.isAck = value == 1
+		case fieldName:
+			a.name = bytes
+		case fieldIsWriteAck:
+			a.isWriteAck = value == 1
+		case fieldVersion:
+			a.version = value
 		}
 	})
 	return a, err
@@ -154,21 +226,48 @@ func eachField(b []byte, visit func(number int, value uint64, bytes []byte)) err
 	return nil
 }
 
-// A payload is JSON text: a quote, the message's number in digitBytes hex digits, filler, a quote.
+// A payload is JSON text: a quote, the message's number in digitBytes hex digits, filler, a quote. That
+// of a record stands in brackets, because a record is an object or an array.
 const (
 	digitBytes = 8
 
 	// PayloadBytesMin is the shortest payload that still carries its number.
-	PayloadBytesMin = digitBytes + 2
+	PayloadBytesMin = digitBytes + 4
 )
+
+// payload returns size bytes of JSON text with number 0, and where the number stands in it.
+func payload(size int, record bool) (text string, digitsAt int) {
+	open, end := `"`, `"`
+	if record {
+		open, end = `["`, `"]`
+	}
+	filler := size - digitBytes - len(open) - len(end)
+	return open + strings.Repeat("0", digitBytes) + strings.Repeat("x", filler) + end, len(open)
+}
 
 const hexDigits = "0123456789abcdef"
 
-// putNumber writes n into dst as hex digits, masked as they stand at offset at of the frame payload.
-func putNumber(dst []byte, n uint32, at int) {
+// putDigits writes n into dst as hex digits.
+func putDigits(dst []byte, n uint32) {
 	for i := range digitBytes {
-		dst[i] = hexDigits[n>>(28-4*i)&15] ^ maskKey[(at+i)&3]
+		dst[i] = hexDigits[n>>(28-4*i)&15]
 	}
+}
+
+// putNumber does the same, masked as the digits stand at offset at of the frame payload.
+func putNumber(dst []byte, n uint32, at int) {
+	putDigits(dst, n)
+	for i := range digitBytes {
+		dst[i] ^= maskKey[(at+i)&3]
+	}
+}
+
+// numberIn reads the digits at offset at of data, if there are that many.
+func numberIn(data []byte, at int) (n uint32, ok bool) {
+	if len(data) < at+digitBytes {
+		return 0, false
+	}
+	return number(data[at : at+digitBytes])
 }
 
 // number reads unmasked hex digits. ok is false for anything else.

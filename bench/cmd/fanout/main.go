@@ -11,13 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"deepstream-fast/bench"
 )
@@ -104,33 +100,6 @@ func measure(rig *bench.Rig, c bench.Case, d time.Duration) (bench.Sample, error
 
 // provenance says where the numbers come from: without it they mean nothing.
 func provenance(c bench.Case, runs int, d time.Duration) string {
-	command := strings.TrimSpace("go run ./bench/cmd/fanout " + strings.Join(os.Args[1:], " "))
-	return fmt.Sprintf("%s, %s, %s, commit %s. %d publishers, %d-byte payload, window %d, %d alternating runs of %v.\n`%s`\n",
-		cpuModel(), kernel(), runtime.Version(), commit(), c.Publishers, c.PayloadBytes, c.Window, runs, d, command)
-}
-
-func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(info)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func kernel() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return runtime.GOOS
-	}
-	return "Linux " + unix.ByteSliceToString(u.Release[:])
-}
-
-func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
+	return fmt.Sprintf("%s. %d publishers, %d-byte payload, window %d, %d alternating runs of %v.\n`%s`\n",
+		bench.Machine(), c.Publishers, c.PayloadBytes, c.Window, runs, d, bench.Command("go run ./bench/cmd/fanout"))
 }
