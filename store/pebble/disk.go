@@ -28,6 +28,8 @@ type disk struct {
 	dir    string
 	sealed func() // called once, on the goroutine that failed; must not block
 
+	logBytes int64 // that a new log is given at once; 0: none
+
 	cause atomic.Pointer[error]
 }
 
@@ -94,8 +96,36 @@ func (d *disk) open(op, path string, f func() (vfs.File, error)) (vfs.File, erro
 }
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return d.open("create", name, func() (vfs.File, error) { return d.FS.Create(name, category) })
+	return d.open("create", name, func() (vfs.File, error) {
+		file, err := d.FS.Create(name, category)
+		if err == nil && strings.HasSuffix(name, ".log") && d.guards(name) {
+			d.lengthen(file)
+		}
+		return file, err
+	})
 }
+
+// lengthen gives a new log its full size. While a file grows, each fdatasync also has to write its
+// inode, and wait for that: without, a commit costs a third less. Pebble reuses logs, so this happens to
+// the first few only, and not where space is short. That it fails matters to nobody.
+func (d *disk) lengthen(file vfs.File) {
+	if d.logBytes == 0 {
+		return
+	}
+	if usage, err := d.GetDiskUsage(d.dir); err != nil || usage.AvailBytes < logSpaceMin*uint64(d.logBytes) {
+		return
+	}
+	zeros := make([]byte, 1<<20)
+	for off := int64(0); off < d.logBytes; off += int64(len(zeros)) {
+		if _, err := file.WriteAt(zeros[:min(int64(len(zeros)), d.logBytes-off)], off); err != nil {
+			return
+		}
+	}
+	_ = file.Sync()
+}
+
+// logSpaceMin is how often the size of a log must be free for logs to be lengthened.
+const logSpaceMin = 64
 
 func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
 	return d.open("open", name, func() (vfs.File, error) { return d.FS.OpenReadWrite(name, category, opts...) })

@@ -31,7 +31,7 @@ type Store struct {
 	ack, commit                                    store.Histogram
 
 	// mu guards db: readers hold it shared for one read, the committer exclusively to replace db.
-	// While it is held nothing else is locked.
+	// While it is held nothing else is locked, but for what a log line about damage takes.
 	mu sync.RWMutex
 	db *database // nil only if the folder could not be opened again, not even for reading
 
