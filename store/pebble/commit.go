@@ -1,8 +1,11 @@
 package pebble
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	lsm "github.com/cockroachdb/pebble/v2"
@@ -98,6 +101,7 @@ func (s *Store) write(subs []async.Submission) ([]store.Outcome, error) {
 			b.add(&subs[i].Writes[j])
 		}
 	}
+	b.encode()
 	if b.err != nil {
 		s.replaceIfSealed() // which may be why a version could not be read
 		return b.outcomes, b.err
@@ -160,7 +164,13 @@ type batch struct {
 	// heads holds what the writes so far have made of their names, from the first compare-and-set
 	// on: until then nobody asks.
 	heads   map[string]store.Head
-	written []*store.Write
+	written []written
+}
+
+// written is a write that its check has let through, and its place among those of the batch.
+type written struct {
+	*store.Write
+	at int
 }
 
 // begin empties b for a commit to db.
@@ -201,11 +211,10 @@ func (b *batch) add(w *store.Write) {
 		}
 	}
 	b.outcomes = append(b.outcomes, store.Outcome{Token: w.Token, Head: w.Head()})
-	b.written = append(b.written, w)
+	b.written = append(b.written, written{w, len(b.written)})
 	if b.heads != nil {
 		b.heads[string(w.Name)] = w.Head()
 	}
-	b.set(w)
 }
 
 // head returns the head of name as the batch so far leaves it.
@@ -223,30 +232,73 @@ func (b *batch) head(name []byte) (store.Head, error) {
 	return h, err
 }
 
-// set appends the operations of w, encoded in place.
+// encode appends the operations of all writes, encoded in place, in the order of their keys: Pebble's
+// skip list looks for the place of a key from that of the one before. Of several writes of one name the last one counts; nobody could have seen the others.
 // Hot path: 0 allocs, see TestBatchAllocs.
-func (b *batch) set(w *store.Write) {
-	var headBuf [headBytesMax]byte
-	head := appendHead(headBuf[:0], w.Head(), b.expiry)
-	op := b.ops.SetDeferred(prefixBytes+len(w.Name), len(head))
-	appendKey(op.Key[:0], spaceVersion, w.Name)
-	copy(op.Value, head)
-	b.finish(op)
+func (b *batch) encode() {
+	b.sort()
+	kept := b.written[:0]
+	for i, w := range b.written {
+		if i+1 == len(b.written) || !bytes.Equal(w.Name, b.written[i+1].Name) {
+			kept = append(kept, w)
+		}
+	}
+	deleted := false
+	for _, w := range kept {
+		b.setData(w.Write)
+		deleted = deleted || w.Deleted
+	}
+	for _, w := range kept {
+		if !deleted {
+			break
+		}
+		b.setTombstone(w.Write)
+	}
+	for _, w := range kept {
+		b.setHead(w.Write)
+	}
+}
 
+// sort puts the writes in the order of their names, those of one name as they came.
+func (b *batch) sort() {
+	slices.SortFunc(b.written, func(x, y written) int {
+		if c := bytes.Compare(x.Name, y.Name); c != 0 {
+			return c
+		}
+		return cmp.Compare(x.at, y.at)
+	})
+}
+
+func (b *batch) setData(w *store.Write) {
 	if w.Deleted {
-		op = b.ops.DeleteDeferred(prefixBytes + len(w.Name))
+		op := b.ops.DeleteDeferred(prefixBytes + len(w.Name))
 		appendKey(op.Key[:0], spaceData, w.Name)
-		b.finish(op)
-		op = b.ops.SetDeferred(prefixBytes+expiryBytes+len(w.Name), 0)
-		appendTombstoneKey(op.Key[:0], b.expiry, w.Name)
 		b.finish(op)
 		return
 	}
 	var headerBuf [dataHeaderBytesMax]byte
 	header := appendDataHeader(headerBuf[:0], w.Version)
-	op = b.ops.SetDeferred(prefixBytes+len(w.Name), len(header)+len(w.Data))
+	op := b.ops.SetDeferred(prefixBytes+len(w.Name), len(header)+len(w.Data))
 	appendKey(op.Key[:0], spaceData, w.Name)
 	copy(op.Value[copy(op.Value, header):], w.Data)
+	b.finish(op)
+}
+
+func (b *batch) setTombstone(w *store.Write) {
+	if !w.Deleted {
+		return
+	}
+	op := b.ops.SetDeferred(prefixBytes+expiryBytes+len(w.Name), 0)
+	appendTombstoneKey(op.Key[:0], b.expiry, w.Name)
+	b.finish(op)
+}
+
+func (b *batch) setHead(w *store.Write) {
+	var headBuf [headBytesMax]byte
+	head := appendHead(headBuf[:0], w.Head(), b.expiry)
+	op := b.ops.SetDeferred(prefixBytes+len(w.Name), len(head))
+	appendKey(op.Key[:0], spaceVersion, w.Name)
+	copy(op.Value, head)
 	b.finish(op)
 }
 

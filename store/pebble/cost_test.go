@@ -93,6 +93,7 @@ func TestBatchAllocs(t *testing.T) {
 			b.add(&w)
 			b.add(&d)
 		}
+		b.encode()
 	}
 	if n := testing.AllocsPerRun(100, build); n > 0 || b.err != nil {
 		t.Fatalf("%v allocations for 200 writes, %v", n, b.err)
