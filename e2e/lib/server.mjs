@@ -21,6 +21,8 @@ import { eventually, within } from './wait.mjs'
 
 export const BINARY = resolve(process.env.DEEPSTREAM_FAST_BIN ?? // a server runs in a folder of its own
   fileURLToPath(new URL('../../bin/deepstream-fast', import.meta.url)))
+/** Whether every operation of the server is checked, by the race detector and by assertions, which makes it slow. */
+export const CHECKED = BINARY.endsWith('-checked')
 const TROUBLE = /panic:|fatal error:|^goroutine \d|DATA RACE|"level":\s*(?:[56]0|"(?:ERROR|FATAL)")/im
 
 const current = (url, options) => new library.DeepstreamClient(url, options)

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { BINARY, serve, settled } from '../lib/server.mjs'
+import { CHECKED, serve, settled } from '../lib/server.mjs'
 import { encode, event } from '../lib/raw.mjs'
 import { frame } from '../lib/tcp.mjs'
 import { eventually } from '../lib/wait.mjs'
 
 const MIB = 1 << 20
-const ALLOWED = BINARY.endsWith('-checked') ? 320 * MIB : 32 * MIB // the race detector keeps a shadow of all memory
+const ALLOWED = CHECKED ? 320 * MIB : 32 * MIB // the race detector keeps a shadow of all memory
 const server = await serve()
 const baseline = await warm()
 
