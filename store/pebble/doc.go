@@ -27,6 +27,9 @@
 // with them damage is found that Pebble takes for the work of a crash. What stays invisible is the
 // loss of the end of the last log, or of a whole log, in a folder that was not closed.
 //
+// A log is made in its full size of 16 MiB where 1 GiB is free, so that an fdatasync need not write the
+// file's inode. About six of them exist at a time, and are reused.
+//
 // # Tombstones
 //
 // A deletion removes 'd', and keeps 'v' with the version until the retention has passed. Once a
