@@ -1,8 +1,9 @@
 // Package permission is the question "may this user do that?" and its answer. The rule languages
 // that decide are packages below it.
 //
-// An answer is final at once: a Checker never blocks and never allocates on the way to Allow. What
-// is not clearly allowed is denied.
+// A Checker answers at once: it never blocks, and never allocates on the way to Allow. Where an answer
+// depends on records it says so, and the decision becomes an Inquiry: a state machine without I/O that
+// names the records it wants and decides when it has them. What is not clearly allowed is denied.
 //
 // Cost: one call through an interface per decision. Stability: internal, may change.
 package permission
@@ -19,6 +20,8 @@ const (
 	Allow
 	// Failed means that the rule could not be evaluated. The peer gets MESSAGE_PERMISSION_ERROR.
 	Failed
+	// Pending means that records have to be read first: see Inquirer. It never reaches a peer.
+	Pending
 )
 
 // User is who asks. It is immutable once logged in and shared between a user's messages.
@@ -34,12 +37,35 @@ type Question struct {
 	Topic  protocol.Topic
 	Action protocol.Action
 	Name   []byte // nil where the action has none
-	Data   []byte // nil where the message has none
+	Data   []byte // payload: JSON text, or whatever the peer sent instead; nil where the message has none
+	Path   []byte // of a RECORD PATCH or ERASE; Data is the value at it then
+	Create bool   // the write may create the record: to a PATCH, a missing one counts as {}
 }
 
 // Checker decides. Implementations are safe for concurrent use by all loops.
 type Checker interface {
 	Check(q *Question) Answer
+}
+
+// Inquirer is a Checker that may answer Pending.
+type Inquirer interface {
+	Checker
+	// Inquire takes up a question that Check has answered with Pending. q and all it refers to must not
+	// change until the Inquiry is done or dropped. It decides by the rules that are in force now, to
+	// the end.
+	Inquire(q *Question) Inquiry
+}
+
+// Inquiry is a decision that depends on records. It is owned by whoever began it, is not safe for
+// concurrent use, and may be dropped at any time.
+type Inquiry interface {
+	// Next goes on as far as it can. With Pending come the names of the records it wants now, at least
+	// one, none of which it was given before; it is to be called again when Loaded was called for each
+	// of them. Any other answer is final.
+	Next() (answer Answer, want []string)
+	// Loaded hands over a record as it is, whoever may read it: JSON text that must not change later,
+	// or nil if there is none. With a non-nil err it could not be read, and the answer is Failed.
+	Loaded(name string, data []byte, err error)
 }
 
 // None allows everything: permission type "none".
