@@ -134,6 +134,10 @@ type WebSocket struct {
 	MaxMessageSize               Size     `key:"maxMessageSize" default:"1MiB" range:"1B..1GiB" doc:"Largest protocol message."`
 	MaxBulkMessageSize           Size     `key:"maxBulkMessageSize" default:"16MiB" range:"1B..1GiB" doc:"The same for lists of names sent by a logged-in client."`
 	MaxBulkNames                 int      `key:"maxBulkNames" default:"1000000" range:"1..16777216" doc:"Names in one message."`
+	MaxSubscriptions             int      `key:"maxSubscriptions" default:"0" range:"0..16777216" doc:"Names one connection may be subscribed to or provide, all topics; 0: no limit. Further ones are denied."`
+	MaxPendingRPCs               int      `key:"maxPendingRpcs" default:"0" range:"0..16384" doc:"RPCs of one connection that wait for their answers; 0: no limit but 16384. Further ones are denied."`
+	MaxMessageRate               int      `key:"maxMessageRate" default:"0" range:"0..1000000" doc:"Messages per second of one connection, on average; 0: no limit. Further ones are denied, and who keeps on is closed. A list of names counts as one message per hundred."`
+	MessageBurst                 int      `key:"messageBurst" default:"0" range:"0..1000000" doc:"Messages that may come at once under maxMessageRate; 0: those of one second."`
 	Headers                      Ignored  `key:"headers" ignored:"all request headers are kept" doc:"Request headers to keep, in the official server."`
 }
 

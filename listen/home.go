@@ -306,6 +306,18 @@ func (h *Home) moveEntry(from, to int) {
 	h.entries[to].index = to
 }
 
+// Patterns returns the texts of the patterns of conn, in no order.
+func (h *Home) Patterns(conn protocol.ConnID) (texts [][]byte) {
+	o := h.owners[conn]
+	if o == nil {
+		return nil
+	}
+	for l := o.first; l != nil; l = l.nextOwn {
+		texts = append(texts, l.entry.pattern.Text())
+	}
+	return texts
+}
+
 // Unlisten removes one pattern of conn, and returns nil if it was not registered. conn is no
 // candidate any more when the call returns; the Removal takes away the names it held.
 func (h *Home) Unlisten(conn protocol.ConnID, pattern []byte) *Removal {

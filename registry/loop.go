@@ -114,6 +114,21 @@ func (l *Loop) Subscribed(slot uint32, key []byte) bool {
 	return p != nil && c != nil && l.has(c, ref.ID)
 }
 
+// Topics appends what the connection in slot is subscribed to, in no order, to dst.
+func (l *Loop) Topics(dst []TopicRef, slot uint32) []TopicRef {
+	c := l.conn(slot)
+	if c == nil || c.closing {
+		return dst
+	}
+	for _, e := range l.tableOf(c) {
+		if e != 0 {
+			id := uint32(e >> 32)
+			dst = append(dst, TopicRef{id, l.table.record(id).gen.Load()})
+		}
+	}
+	return dst
+}
+
 // Subscribers returns the slots of the connections that are subscribed to ref, in no order. The view
 // is valid until the next change. A ref out of date has none.
 // Hot path: 0 allocs, see BenchmarkPublish.

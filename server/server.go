@@ -159,6 +159,8 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		LogInvalidAuthData:     ep.LogInvalidAuthData,
 		MessageBytesMax:        int(ep.MaxMessageSize),
 		BulkNamesMax:           ep.MaxBulkNames,
+		SubscriptionsMax:       ep.MaxSubscriptions,
+		CallsMax:               ep.MaxPendingRPCs,
 		Events:                 cfg.EnabledFeatures.Event,
 		RPC:                    cfg.EnabledFeatures.RPC,
 		Presence:               cfg.EnabledFeatures.Presence,
@@ -181,6 +183,12 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		},
 		CacheBytesMax: int64(cfg.Cache.Options.MaxBytes),
 		Log:           log,
+	}
+	if rate := ep.MaxMessageRate; rate > 0 {
+		o.MessageInterval, o.MessageBurst = time.Second/time.Duration(rate), ep.MessageBurst
+		if o.MessageBurst == 0 {
+			o.MessageBurst = rate
+		}
 	}
 	if ep.UnauthenticatedClientTimeout == config.Off {
 		o.UnauthenticatedTimeout = -1

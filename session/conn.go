@@ -33,8 +33,9 @@ type conn struct {
 	modern  bool   // understands PATCH_MULTI
 	attempt uint32 // number of the login being judged: a late judgement of an earlier slot is not ours
 
-	id   protocol.ConnID // set by the first RECORD message
+	id   protocol.ConnID // set by the login
 	bulk *bulkRequest    // being worked off; nil: none
+	wait *wait           // for permission; nil: nothing waits
 }
 
 // login is what is kept of a connection until it has logged in.
@@ -58,3 +59,6 @@ func (s *conns) at(slot uint32) *conn {
 	}
 	return &s.chunks[slot/chunkConns][slot%chunkConns]
 }
+
+// size returns a bound of the slots ever used.
+func (s *conns) size() uint32 { return uint32(len(s.chunks)) * chunkConns }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -9,20 +10,60 @@ import (
 
 	"deepstream-fast/auth"
 	"deepstream-fast/permission"
+	"deepstream-fast/protocol"
 )
 
-// prefixRules is a Checker whose rules are in the names: those that begin with deny are denied, with
-// fail can't be judged. The user "nobody" is denied whatever has no name.
-type prefixRules struct{}
+// prefixRules is an Inquirer whose rules are in the names. Those that begin
+//
+//	with deny   are denied
+//	with fail   can't be judged
+//	with ask    are allowed if the record "rights" has a true member of the name
+//	with own    are allowed unless the record of that name has a member "locked"
+//
+// The user "nobody" is denied whatever has no name, and everybody what is in denied.
+type prefixRules struct{ denied []string }
 
-func (prefixRules) Check(q *permission.Question) permission.Answer {
+func (p prefixRules) Check(q *permission.Question) permission.Answer {
 	switch name := string(q.Name); {
-	case strings.HasPrefix(name, "deny"), q.Name == nil && q.User.ID == "nobody":
+	case strings.HasPrefix(name, "deny"), q.Name == nil && q.User.ID == "nobody", slices.Contains(p.denied, name):
 		return permission.Deny
 	case strings.HasPrefix(name, "fail"):
 		return permission.Failed
+	case strings.HasPrefix(name, "ask"), strings.HasPrefix(name, "own"):
+		return permission.Pending
 	}
 	return permission.Allow
+}
+
+func (prefixRules) MayPend(protocol.Topic, protocol.Action) bool { return true }
+
+func (prefixRules) Inquire(q *permission.Question) permission.Inquiry { return &prefixInquiry{q: q} }
+
+// prefixInquiry is a decision of prefixRules that reads one record.
+type prefixInquiry struct {
+	q      *permission.Question
+	answer permission.Answer
+	loaded bool
+}
+
+func (i *prefixInquiry) Next() (permission.Answer, []string) {
+	switch {
+	case i.loaded:
+		return i.answer, nil
+	case strings.HasPrefix(string(i.q.Name), "own"):
+		return permission.Pending, []string{string(i.q.Name)}
+	}
+	return permission.Pending, []string{"rights"}
+}
+
+func (i *prefixInquiry) Loaded(name string, data []byte, err error) {
+	i.loaded = true
+	switch {
+	case err != nil:
+		i.answer = permission.Failed
+	case name == "rights" && gjson.GetBytes(data, string(i.q.Name)).Bool(), name != "rights" && !gjson.GetBytes(data, "locked").Exists():
+		i.answer = permission.Allow
+	}
 }
 
 // scriptedAuth is an Authenticator that does what the credentials say:

@@ -152,8 +152,9 @@ func (l *Loop) loggedIn(c *engine.Conn, s *conn, r auth.Result) {
 		r.ID = auth.IDAnonymous
 	}
 	l.endLogin(s)
+	l.limits.begin(c.Slot())
 	s.phase = phaseOpen
-	s.user = userOf(r)
+	s.id, s.user = c.ID(), userOf(r)
 	l.eng.Trust(c)
 	l.node.stats.logins.Add(1)
 	l.node.stats.online.Add(1)

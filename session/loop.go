@@ -45,6 +45,9 @@ type Loop struct {
 	subs     *registry.Loop
 	fan      *fanout.Fanout // of what a slow subscriber may miss
 	news     *fanout.Fanout // of what nobody may
+	gate     *gate
+	limits   limits
+	recheck  recheck
 	bulk     *bulk.Runner
 	event    *event.Handler
 	rpc      *rpc.Home
@@ -75,9 +78,14 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 	l.outgoing.packets = make([]packet, n.opts.Loops)
 	l.incoming = incoming{max: reportsBytesMax, peers: map[protocol.ConnID]int{}}
 	l.grant()
-	l.bulk = bulk.New(l.subs, n.opts.Permission, l, n.opts.BulkNamesMax)
+	l.gate = newGate(l)
+	l.bulk = bulk.New(l.subs, l.gate, l, bulk.Limits{Names: n.opts.BulkNamesMax, Subscriptions: n.opts.SubscriptionsMax})
 	l.event = event.New(l.bulk, l.fan, eventObserver{l})
-	l.rpc = rpc.NewHome(n.opts.Calls, rpcOut{clock{l, timerRPC}})
+	calls := n.opts.Calls
+	if n.opts.CallsMax > 0 {
+		calls.Ended = l.callEnded
+	}
+	l.rpc = rpc.NewHome(calls, rpcOut{clock{l, timerRPC}})
 	for t := range l.listen {
 		l.listen[t] = listen.New(*listenActions[t], n.opts.Listen, listenOut{clock{l, timerListen + uint8(t)<<4}, t})
 	}
@@ -202,6 +210,7 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 // TurnEnd implements engine.Handler.
 func (l *Loop) TurnEnd(drained bool) (more bool) {
 	more = l.records.step()
+	more = l.recheck.step(l) || more
 	more = l.background() || more
 	if drained { // mail left over may carry the id of a name that is gone
 		more = l.subs.Quiesce() || more

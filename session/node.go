@@ -82,7 +82,8 @@ func (n *Node) home(name []byte) int {
 
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
-	overruns                            atomic.Uint64
+	overruns, revoked                   atomic.Uint64
+	limited                             [limitKinds]atomic.Uint64
 	online                              atomic.Int64
 }
 
@@ -91,6 +92,11 @@ type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
+	Revoked                             uint64 // subscriptions, provisions and patterns taken back after the rules had changed
+	SubscriptionsLimited                uint64 // names denied: their connection had all the subscriptions it may have
+	CallsLimited                        uint64 // RPCs denied: their connection had all it may have waiting
+	MessagesLimited                     uint64 // messages denied: their connection sent too many
+	RateClosed                          uint64 // connections closed: they went on sending far too many
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
 }
 
@@ -114,5 +120,11 @@ func (n *Node) Stats() Stats {
 		Online:        int(n.stats.online.Load()),
 		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
 		Overruns:      n.stats.overruns.Load(),
+		Revoked:       n.stats.revoked.Load(),
+
+		SubscriptionsLimited: n.stats.limited[limitSubscriptions].Load(),
+		CallsLimited:         n.stats.limited[limitCalls].Load(),
+		MessagesLimited:      n.stats.limited[limitMessages].Load(),
+		RateClosed:           n.stats.limited[limitClosed].Load(),
 	}
 }
