@@ -11,6 +11,7 @@ import (
 	"deepstream-fast/auth"
 	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
+	"deepstream-fast/store"
 )
 
 // prefixRules is an Inquirer whose rules are in the names. Those that begin
@@ -20,11 +21,13 @@ import (
 //	with ask    are allowed if the record "rights" has a true member of the name
 //	with own    are allowed unless the record of that name has a member "locked"
 //
-// The user "nobody" is denied whatever has no name, and everybody what is in denied.
+// The user "nobody" is denied whatever has no name, everybody what is in denied, and "admin" nothing.
 type prefixRules struct{ denied []string }
 
 func (p prefixRules) Check(q *permission.Question) permission.Answer {
 	switch name := string(q.Name); {
+	case q.User.ID == "admin":
+		return permission.Allow
 	case strings.HasPrefix(name, "deny"), q.Name == nil && q.User.ID == "nobody", slices.Contains(p.denied, name):
 		return permission.Deny
 	case strings.HasPrefix(name, "fail"):
@@ -64,6 +67,21 @@ func (i *prefixInquiry) Loaded(name string, data []byte, err error) {
 	case name == "rights" && gjson.GetBytes(data, string(i.q.Name)).Bool(), name != "rights" && !gjson.GetBytes(data, "locked").Exists():
 		i.answer = permission.Allow
 	}
+}
+
+// heldStore answers no Get before open is closed.
+type heldStore struct {
+	store.Store
+	open chan struct{}
+}
+
+func (s *heldStore) Get(name []byte, done func(store.Record, error)) error {
+	return s.Store.Get(name, func(r store.Record, err error) {
+		go func() {
+			<-s.open
+			done(r, err)
+		}()
+	})
 }
 
 // scriptedAuth is an Authenticator that does what the credentials say:

@@ -142,7 +142,7 @@ func (g *gate) begin(peer bulk.Peer, s *conn, m *protocol.Message) *wait {
 
 // charge counts bytes that wait, or reports that there is no room.
 func (g *gate) charge(w *wait, n int) bool {
-	if g.bytes+n > waitBytesMax {
+	if g.bytes+n > g.l.node.waitBytesMax {
 		g.overflows++
 		return false
 	}
@@ -287,7 +287,7 @@ func (g *gate) outlive(peer bulk.Peer, m *protocol.Message) *wait {
 func (g *gate) hold(w *wait, m *protocol.Message) (held bool) {
 	raw := codec.Append(nil, m)
 	n := len(raw) + heldBytesExtra
-	if g.bytes+n > waitBytesMax {
+	if g.bytes+n > g.l.node.waitBytesMax {
 		g.overflows++
 		w.asked = true
 		g.finish(w)

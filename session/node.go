@@ -37,6 +37,7 @@ type Node struct {
 	stats    counters
 
 	inflowBytesMax int64 // constant; tests have less
+	waitBytesMax   int   // likewise
 }
 
 // NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
@@ -50,6 +51,7 @@ func NewNode(opts Options) *Node {
 		loops:  make([]*Loop, opts.Loops),
 
 		inflowBytesMax: inflowBytesMax,
+		waitBytesMax:   waitBytesMax,
 	}
 }
 
