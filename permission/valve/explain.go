@@ -1,0 +1,5 @@
+package valve
+
+type trace struct{}
+
+func (t *trace) note(n *node, v value) {}
