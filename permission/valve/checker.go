@@ -1,6 +1,7 @@
 package valve
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -90,13 +91,11 @@ func (c *Checker) Check(q *permission.Question) permission.Answer {
 	r.rule = c.rules.Load().find(k, q.Name, &r.vars)
 	switch {
 	case r.rule == nil:
-		c.denied.Add(1)
-		return permission.Deny
+		return c.deny(&r)
+	case r.rule.constant && r.rule.answer == permission.Allow:
+		return permission.Allow
 	case r.rule.constant:
-		if r.rule.answer != permission.Allow {
-			c.denied.Add(1)
-		}
-		return r.rule.answer
+		return c.deny(&r)
 	case c.opts.RoundsMax == 1 && r.rule.uses.loadsAtOnce(q):
 		return permission.Pending // and then Failed: there is no second round
 	}
@@ -123,8 +122,25 @@ func (c *Checker) conclude(r *run, v value) permission.Answer {
 	if v.truthy() {
 		return permission.Allow
 	}
+	return c.deny(r)
+}
+
+// deny counts, and tells those who debug.
+func (c *Checker) deny(r *run) permission.Answer {
 	c.denied.Add(1)
+	if c.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
+		c.logDenial(r)
+	}
 	return permission.Deny
+}
+
+func (c *Checker) logDenial(r *run) {
+	at := "no rule applies"
+	if r.rule != nil {
+		at = r.rule.where(nil)
+	}
+	c.opts.Log.Debug("denied", "event", "MESSAGE_DENIED", "ns", namespace, "at", at,
+		"name", string(r.q.Name), "action", r.q.Action.Name(r.q.Topic), "user", r.q.User.ID)
 }
 
 // event and namespace of what is logged here, as in the official server.

@@ -50,6 +50,9 @@ var reasonTexts = [...]string{
 	reasonLoad:            "a record could not be loaded",
 }
 
+// final reports whether more records would not help.
+func (r reason) final() bool { return r == reasonReferences || r == reasonRounds }
+
 // failure is why a run ended without a value, and the node that said so, if it was one.
 type failure struct {
 	why  reason

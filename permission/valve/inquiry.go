@@ -56,10 +56,11 @@ func (c *Checker) Inquire(q *permission.Question) permission.Inquiry {
 	i.run.rule = c.rules.Load().find(k, q.Name, &i.run.vars)
 	switch {
 	case i.run.rule == nil:
-		c.denied.Add(1)
-		i.decide(permission.Deny)
+		return i.decide(c.deny(&i.run))
+	case i.run.rule.constant && i.run.rule.answer == permission.Allow:
+		return i.decide(permission.Allow)
 	case i.run.rule.constant:
-		i.decide(i.run.rule.answer)
+		return i.decide(c.deny(&i.run))
 	}
 	return i
 }
@@ -71,16 +72,19 @@ func (i *inquiry) decide(a permission.Answer) *inquiry {
 
 // Next implements permission.Inquiry.
 func (i *inquiry) Next() (permission.Answer, []string) {
-	if i.final || i.waiting > 0 {
-		if !i.final {
-			return permission.Pending, nil
-		}
+	switch {
+	case i.final:
 		return i.answer, nil
+	case i.waiting > 0:
+		return permission.Pending, nil // too early
 	}
 	r := i.run
 	r.inquiry = i
 	v := i.round(&r)
-	if want := i.wanted(); want != nil && r.failure.why != reasonReferences && r.failure.why != reasonRounds {
+	if r.trace != nil {
+		r.trace.failed = r.failure
+	}
+	if want := i.wanted(); want != nil && !r.failure.why.final() {
 		i.checker.loads.Add(uint64(len(want)))
 		return permission.Pending, want
 	}
@@ -89,6 +93,9 @@ func (i *inquiry) Next() (permission.Answer, []string) {
 
 // round evaluates once.
 func (i *inquiry) round(r *run) value {
+	if r.trace != nil {
+		r.trace.begin()
+	}
 	if i.rounds++; i.rounds > i.checker.opts.RoundsMax {
 		return r.throw(nil, reasonRounds)
 	}

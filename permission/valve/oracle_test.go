@@ -110,7 +110,7 @@ func evaluate(r *rule, in input) value {
 		round.inquiry = i
 		v := i.round(&round)
 		want := i.wanted()
-		if want == nil || round.failure.why == reasonReferences || round.failure.why == reasonRounds {
+		if want == nil || round.failure.why.final() {
 			return v
 		}
 		for _, name := range want {

@@ -136,9 +136,22 @@ func (p *pattern) match(name string, c *captures) bool {
 		variable++
 	}
 	if p.rest {
-		return !strings.ContainsAny(name[at:], "\n\r\u2028\u2029")
+		return !hasLineEnd(name[at:])
 	}
 	return at == len(name)
+}
+
+// hasLineEnd reports whether s has what no star matches.
+func hasLineEnd(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\n' || c == '\r':
+			return true
+		case c == 0xE2 && (strings.HasPrefix(s[i:], "\u2028") || strings.HasPrefix(s[i:], "\u2029")):
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pattern) matchRegex(name string, c *captures) bool {

@@ -80,7 +80,7 @@ func (p position) at(off int) place {
 }
 
 // offset returns where in the file offset off of what the value says is. What is looked for is the line
-// of it, from where the value begins on.
+// of it, from where the value begins on; in folded text, the word.
 func (p position) offset(off int) int {
 	if p.says == "" {
 		return p.from
@@ -92,6 +92,13 @@ func (p position) offset(off int) int {
 	within := p.text[p.from:min(len(p.text), p.from+6*len(p.says)+1024)]
 	if at := strings.Index(within, line); at >= 0 && strings.TrimSpace(line) != "" {
 		return p.from + at + off - start
+	}
+	word := p.says[off:]
+	if end := strings.IndexAny(word, " \n"); end > 0 {
+		word = word[:end]
+	}
+	if at := strings.Index(within, word); at >= 0 && word != "" && at == strings.LastIndex(within, word) {
+		return p.from + at
 	}
 	return p.from
 }
