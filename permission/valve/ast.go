@@ -16,6 +16,7 @@ const (
 	opVar      // path variable number index
 	opUnknown  // an identifier that means nothing
 	opFunction // _ without a call
+	opUserID   // user.id, the most frequent of all
 
 	opMember // a.text
 	opIndex  // a[b]

@@ -94,10 +94,16 @@ func (r *run) throw(n *node, why reason) value {
 // eval returns the value of n, or one that failed.
 // Hot path: 0 allocs but for new text and arrays, see BenchmarkCheck.
 func (r *run) eval(n *node) value {
-	v := r.compute(n)
 	if r.trace != nil {
-		r.trace.note(n, v)
+		return r.traced(n)
 	}
+	return r.compute(n)
+}
+
+// traced is eval for somebody who wants to know.
+func (r *run) traced(n *node) value {
+	v := r.compute(n)
+	r.trace.note(n, v)
 	return v
 }
 
@@ -105,6 +111,8 @@ func (r *run) compute(n *node) value {
 	switch n.op {
 	case opConst:
 		return n.v
+	case opUserID:
+		return textValue(r.q.User.ID)
 	case opMember:
 		return r.member(n)
 	case opStrictEqual, opStrictUnequal:

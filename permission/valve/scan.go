@@ -143,12 +143,21 @@ func jsonMember(raw, key string) (member string, ok bool) {
 	return member, ok
 }
 
+// sameKey reports whether the spelled key of a member says key.
 func sameKey(spelled, key string) bool {
-	if spelled == key {
-		return strings.IndexByte(key, '\\') < 0
+	if len(spelled) <= len(key) {
+		return spelled == key && strings.IndexByte(key, '\\') < 0
 	}
-	// An escape is longer than what it stands for.
-	return len(spelled) > len(key) && strings.IndexByte(spelled, '\\') >= 0 && unquoteJSON(`"`+spelled+`"`) == key
+	// An escape is longer than what it stands for; most keys differ before the first one.
+	for i := range len(key) {
+		if spelled[i] == '\\' {
+			return unquoteJSON(`"`+spelled+`"`) == key
+		}
+		if spelled[i] != key[i] {
+			return false
+		}
+	}
+	return spelled[len(key)] == '\\' && unquoteJSON(`"`+spelled+`"`) == key
 }
 
 // jsonElements yields the elements of the array raw.
@@ -177,15 +186,27 @@ func skipBlank(s string, i int) int {
 	return i
 }
 
-// skipQuoted returns the index behind the string whose opening quote is at i.
+// skipQuoted returns the index behind the string whose opening quote is at i. It is quickest for the
+// short ones of which most documents are made.
 func skipQuoted(s string, i int) int {
-	for i++; i < len(s); i++ {
+	i++
+	for end := min(i+16, len(s)); i < end && s[i] != '\\'; i++ {
+		if s[i] == '"' {
+			return i + 1
+		}
+	}
+	return skipLong(s, i)
+}
+
+// skipLong is skipQuoted from anywhere in a string, but not from behind a backslash.
+func skipLong(s string, i int) int {
+	for ; i < len(s); i++ {
 		n := strings.IndexByte(s[i:], '"')
 		if n < 0 {
 			return len(s)
 		}
 		slashes := 0
-		for n-1-slashes >= 0 && s[i+n-1-slashes] == '\\' {
+		for slashes < n && s[i+n-1-slashes] == '\\' {
 			slashes++
 		}
 		if i += n; slashes&1 == 0 {
