@@ -65,6 +65,7 @@ func TestWhereTheOracleErrs(t *testing.T) {
 	for rule, want := range map[string]string{
 		"1e20 | 0":                 "1661992960",
 		"-1e20 >>> 0":              "2632974336",
+		"-13 * false":              "-0",
 		"'aab'.match(/a*/g)":       `array "aa,,"`,
 		`'a\rb'.match(/^b$/m)`:     `array "b"`,
 		`'\u212a'.match(/k/i)`:     "null",

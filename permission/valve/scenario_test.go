@@ -155,8 +155,8 @@ func (m *machine) ask(q permission.Question) {
 type logLines struct{ m *machine }
 
 func (l *logLines) Enabled(_ context.Context, v slog.Level) bool { return v >= slog.LevelInfo }
-func (l *logLines) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *logLines) WithGroup(string) slog.Handler            { return l }
+func (l *logLines) WithAttrs([]slog.Attr) slog.Handler           { return l }
+func (l *logLines) WithGroup(string) slog.Handler                { return l }
 
 func (l *logLines) Handle(_ context.Context, r slog.Record) error {
 	line := []string{r.Level.String(), r.Message}
