@@ -13,6 +13,7 @@ import (
 func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 	peer := bulk.Peer{ID: c.ID(), User: s.user}
 	served, known := false, false
+	refusals := l.tally.refusals
 	if m.Data != nil {
 		l.parses.Add(lazyjson.ReasonValidate)
 	}
@@ -33,6 +34,9 @@ func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 		if served = l.node.opts.Presence; served {
 			known = l.presenceMessage(peer, m)
 		}
+	}
+	if served {
+		l.tally.received(m, refusals)
 	}
 	switch {
 	case !served:
