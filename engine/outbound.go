@@ -263,6 +263,7 @@ func (l *Loop) Close(c *Conn, code ws.CloseCode, reason string) {
 	if c.state != stateOpen {
 		return
 	}
+	c.because(endingOf(code))
 	l.Send(c, ws.AppendClose(nil, code, reason), Reply)
 	l.startClosing(c)
 }
