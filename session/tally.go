@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/bits"
 	"sync"
+	"time"
 
 	"deepstream-fast/bulk"
 	"deepstream-fast/engine"
@@ -200,8 +201,16 @@ func (l *Loop) census(t *Tally) {
 
 // census is how loops are asked for their numbers: by mail, since the numbers are theirs alone.
 type census struct {
-	mu    sync.Mutex // guards the fields below and is held while loops are waited for; never taken by a loop
-	loops []loopCensus
+	mu     sync.Mutex // guards flight; a leaf
+	flight *flight    // under way, nil: none
+
+	loops []loopCensus // owned by whoever began the flight
+}
+
+// flight is one round of questions, whose result is for all who asked meanwhile.
+type flight struct {
+	done chan struct{} // closed when sum is there
+	sum  *Tally
 }
 
 // loopCensus is what is known of one loop.
@@ -211,23 +220,45 @@ type loopCensus struct {
 	answers chan *Tally
 }
 
-// Tally returns the sum of all loops' numbers. It asks them and waits until all have answered or ctx
-// ends; a loop that is late is named in Silent. Safe for concurrent use by any goroutine but a loop's;
-// callers wait for each other.
-func (n *Node) Tally(ctx context.Context) *Tally {
+// Tally returns the sum of all loops' numbers. It asks them and waits until all have answered or patience
+// is over; a loop that is late is named in Silent. Who calls while others wait gets the same answer,
+// which nobody may change. Safe for concurrent use by any goroutine but a loop's.
+func (n *Node) Tally(patience time.Duration) *Tally {
 	c := &n.census
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	f := c.flight
+	first := f == nil
+	if first {
+		f = &flight{done: make(chan struct{})}
+		c.flight = f
+	}
+	c.mu.Unlock()
+	if !first {
+		<-f.done
+		return f.sum
+	}
+	f.sum = n.takeCensus(patience)
+	c.mu.Lock()
+	c.flight = nil
+	c.mu.Unlock()
+	close(f.done)
+	return f.sum
+}
+
+func (n *Node) takeCensus(patience time.Duration) *Tally {
+	c := &n.census
 	if c.loops == nil {
 		c.loops = make([]loopCensus, len(n.loops))
 		for i := range c.loops {
 			c.loops[i].answers = make(chan *Tally, 1)
 		}
 	}
-	sum := &Tally{}
 	for i, l := range n.loops {
 		c.loops[i].ask(l)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	sum := &Tally{}
 	for i := range c.loops {
 		if !c.loops[i].await(ctx) {
 			sum.Silent = append(sum.Silent, i)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 	"testing"
 
 	"deepstream-fast/engine"
@@ -25,9 +26,7 @@ func named(table *[protocol.Kinds]uint64) map[string]uint64 {
 
 func (r *rig) tally() *Tally {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), peer.Patience)
-	defer cancel()
-	t := r.node.Tally(ctx)
+	t := r.node.Tally(peer.Patience)
 	if len(t.Silent) > 0 {
 		r.t.Fatalf("loops %v do not answer", t.Silent)
 	}
@@ -155,10 +154,8 @@ func TestTallyOfASilentLoop(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	r.eng.Post(1, engine.Mail{Kind: mailCall, Body: func(*Loop) { close(held); <-hold }})
 	<-held
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	for range 3 {
-		s := r.node.Tally(over)
+		s := r.node.Tally(0)
 		if len(s.Silent) == 0 || s.Silent[len(s.Silent)-1] != 1 {
 			t.Fatalf("silent %v, want loop 1 among them", s.Silent)
 		}
@@ -170,6 +167,22 @@ func TestTallyOfASilentLoop(t *testing.T) {
 	if s := r.tally(); len(s.Silent) != 0 {
 		t.Errorf("silent %v, after it went on", s.Silent)
 	}
+}
+
+// Those who ask at the same time share the answer, and each gets one.
+func TestTallyForMany(t *testing.T) {
+	r := startRig(t, defaults(2))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if s := r.node.Tally(peer.Patience); s == nil || len(s.Silent) > 0 {
+					t.Errorf("got %+v", s)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestFanoutBuckets(t *testing.T) {
@@ -230,7 +243,7 @@ func BenchmarkCensus(b *testing.B) {
 	b.Cleanup(func() { _ = eng.Stop(context.Background()) })
 	b.ReportAllocs()
 	for b.Loop() {
-		if s := node.Tally(context.Background()); len(s.Silent) > 0 {
+		if s := node.Tally(peer.Patience); len(s.Silent) > 0 {
 			b.Fatal("a loop is silent")
 		}
 	}
