@@ -12,6 +12,7 @@ import (
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/monitor"
 	"deepstream-fast/session"
+	"deepstream-fast/store"
 )
 
 // monitoring is all that watches a server. The listener is there before the server can do anything, so
@@ -122,14 +123,24 @@ func (m *monitoring) notLive() string {
 // notReady returns why no client should come now.
 func (m *monitoring) notReady() string {
 	s := m.server.Load()
-	var why []string
-	switch {
-	case s == nil:
+	if s == nil {
 		return "starting"
-	case !s.front.ready.Load():
+	}
+	var stored store.Stats
+	if s.store != nil {
+		stored = s.store.store.Stats()
+	}
+	return obstacles(!s.front.ready.Load(), &stored)
+}
+
+// obstacles names what keeps clients away. The cause of a storage's failure is for the log: it holds
+// paths.
+func obstacles(draining bool, stored *store.Stats) string {
+	var why []string
+	if draining {
 		why = append(why, "draining")
 	}
-	if st := s.store; st != nil && st.store.Stats().Degraded != nil {
+	if stored.Degraded != nil {
 		why = append(why, "the storage takes no writes")
 	}
 	return strings.Join(why, ", ")
