@@ -20,7 +20,7 @@ var silent = slog.New(slog.DiscardHandler)
 // fullSample has a different number everywhere, so that none is taken for another.
 func fullSample() *Sample {
 	s := &Sample{
-		LoginTimeouts: 3, CallsRefused: 4, Overruns: 5, Sessions: 6, Users: 7, Calls: 8, Providers: 9, Nodes: 1,
+		LoginTimeouts: 3, CallsRefused: 4, Overruns: 5, Sessions: 6, Users: 7, Calls: 8, Nodes: 1,
 		Loops: 2, Silent: []int{1}, Records: Records{10, 11, 12, 13, 14, 15, 16, 17, 18},
 		Parses: make([]uint64, len(lazyjson.Reasons())),
 		Engine: engine.Stats{

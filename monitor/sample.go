@@ -26,11 +26,10 @@ type Sample struct {
 	CallsRefused  uint64 // over a limit
 	Overruns      uint64 // record messages left out, their receivers disconnected
 
-	Sessions  int // connections that are logged in
-	Users     int // online, each once
-	Calls     int // open
-	Providers int // of calls
-	Nodes     int // of the cluster, this one included
+	Sessions int // connections that are logged in
+	Users    int // online, each once
+	Calls    int // open
+	Nodes    int // of the cluster, this one included
 
 	Loops  int
 	Silent []int // loops that did not answer

@@ -165,7 +165,7 @@ func (m *monitoring) sample() *monitor.Sample {
 			Refused: t.RecordsRefused, Timeouts: t.RecordTimeouts, Lost: t.RecordsLost,
 		},
 		LoginTimeouts: n.AuthTimeouts, CallsRefused: t.CallsRefused, Overruns: n.Overruns,
-		Sessions: n.Online, Users: t.Users, Calls: t.Calls, Providers: t.Providers, Nodes: 1,
+		Sessions: n.Online, Users: t.Users, Calls: t.Calls, Nodes: 1,
 		Loops: s.engine.Loops(), Silent: t.Silent, Engine: s.engine.Stats(),
 	}
 	sample.Logins[monitor.EndpointWebSocket] = monitor.Logins{Allowed: n.Logins, Declined: n.LoginFailures}

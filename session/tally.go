@@ -53,7 +53,6 @@ type Sizes struct {
 	Provided      [listenTopics]int // names with an active listener
 	Users         int               // online
 	Calls         int               // open
-	Providers     int               // of calls
 	Pending       int               // requests about records, loads and saves that are not done
 	CacheRecords  int
 	CacheBytes    int64
@@ -168,7 +167,6 @@ func (t *Tally) add(o *Tally) {
 	}
 	t.Users += o.Users
 	t.Calls += o.Calls
-	t.Providers += o.Providers
 	t.Pending += o.Pending
 	t.CacheRecords += o.CacheRecords
 	t.CacheBytes += o.CacheBytes
@@ -191,7 +189,7 @@ func (l *Loop) census(t *Tally) {
 		t.Users = l.presence.Len()
 	}
 	calls := l.rpc.Stats()
-	t.Calls, t.Providers, t.CallsRefused = calls.Calls, calls.Providers, calls.Refused
+	t.Calls, t.CallsRefused = calls.Calls, calls.Refused
 	requests := l.records.home.Stats()
 	t.RecordsRefused, t.RecordTimeouts, t.RecordsLost = requests.Refused, requests.Timeouts, requests.Lost
 	kept := l.records.cache.Stats()

@@ -60,7 +60,7 @@ func TestTallyCountsEveryMessageOnce(t *testing.T) {
 			}
 			r.settle()
 			end := r.tally()
-			if end.Subscriptions != [TallyTopics]int{} || end.Names != [TallyTopics]int{} || end.Users+end.Calls+end.Providers != 0 {
+			if end.Subscriptions != [TallyTopics]int{} || end.Names != [TallyTopics]int{} || end.Users+end.Calls != 0 {
 				t.Errorf("after the last connection went: %+v", end.Sizes)
 			}
 		})
@@ -121,7 +121,7 @@ func tallySizes(t *testing.T, s *Tally) {
 	if want := [TallyTopics]int{2, 1, 1, 1}; s.Names != want {
 		t.Errorf("names %v, want %v", s.Names, want)
 	}
-	if s.Users != 3 || s.Providers != 1 || s.Calls != 0 || s.CacheRecords != 1 {
+	if s.Users != 3 || s.Calls != 0 || s.CacheRecords != 1 {
 		t.Errorf("%+v", s.Sizes)
 	}
 }
