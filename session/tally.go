@@ -134,8 +134,13 @@ func (t *tally) received(m *protocol.Message, before uint64) {
 // passed notes a message of which some names were refused, all of them perhaps.
 func (t *tally) passed(m *protocol.Message, refused uint64) {
 	if refused >= uint64(max(m.Names.Len(), 1)) {
-		t.Refused[protocol.KindOf(m.Topic, m.Action)]++
+		t.refusedWhole(m)
 	}
+}
+
+// refusedWhole notes a message of which nothing was let pass.
+func (t *tally) refusedWhole(m *protocol.Message) {
+	t.Refused[protocol.KindOf(m.Topic, m.Action)]++
 }
 
 // add adds the numbers of one loop. Patterns are known to every loop, so those of one stand for all.

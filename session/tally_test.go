@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 
@@ -124,6 +125,30 @@ func tallySizes(t *testing.T, s *Tally) {
 	if s.Users != 3 || s.Calls != 0 || s.CacheRecords != 1 {
 		t.Errorf("%+v", s.Sizes)
 	}
+}
+
+// A long list is worked off in slices, and still counts as one message that was or was not refused.
+func TestTallyOfLongLists(t *testing.T) {
+	o := defaults(2)
+	o.session.Permission = prefixRules{}
+	r := startRig(t, o)
+	r.connect("a")
+	r.login("a")
+	list := func(prefix string) string {
+		var b strings.Builder
+		for i := range 5 * sliceNamesMin {
+			fmt.Fprintf(&b, "%s%d ", prefix, i)
+		}
+		return b.String()
+	}
+	for _, names := range []string{list("deny"), list("fail"), list("ok"), list("deny") + "ok"} {
+		r.send("a", "RECORD SUBSCRIBE names=["+strings.TrimSpace(names)+"] correlationId=1")
+		r.fence()
+	}
+	s := r.tally()
+	wantCounts(t, "received", &s.Received, map[string]uint64{"RECORD SUBSCRIBE": 4})
+	wantCounts(t, "refused", &s.Refused, map[string]uint64{"RECORD SUBSCRIBE": 2})
+	wantCounts(t, "denied", &s.Denied, map[string]uint64{"RECORD SUBSCRIBE": 10 * sliceNamesMin})
 }
 
 // Listeners are known to every loop, but count once.
