@@ -26,6 +26,7 @@ type Config struct {
 	Cache                           Cache           `key:"cache"`
 	Storage                         Storage         `key:"storage"`
 	Monitoring                      []Monitoring    `key:"monitoring" default:"none" single:"true" doc:"One section or a list of them."`
+	MonitoringServer                MonitorServer   `key:"monitoringServer"`
 	Telemetry                       Ignored         `key:"telemetry" ignored:"this server never calls home" doc:"Start-up report of the official server."`
 	Subscriptions                   Subscriptions   `key:"subscriptions"`
 	Locks                           Locks           `key:"locks"`
@@ -265,7 +266,7 @@ type StorageOptions struct {
 
 // Monitoring is one consumer of statistics. Only the options of its Type are set.
 type Monitoring struct {
-	Type string         `key:"type" required:"true" oneof:"none http log" unavailable:"http log" doc:"Monitor."`
+	Type string         `key:"type" required:"true" oneof:"none http log" doc:"Monitor."`
 	HTTP HTTPMonitoring `key:"options" when:"http"`
 	Log  LogMonitoring  `key:"options" when:"log"`
 	None struct{}       `key:"options" when:"none"`
@@ -283,6 +284,24 @@ type HTTPMonitoring struct {
 type LogMonitoring struct {
 	LogInterval   Duration `key:"logInterval" default:"15s" range:"1ms.." doc:"Time between lines."`
 	MonitoringKey string   `key:"monitoringKey" default:"LOG_MONITORING" doc:"Namespace of the lines."`
+}
+
+// MonitorServer is the listener for those who watch the server, apart from its clients.
+type MonitorServer struct {
+	Enabled *bool  `key:"enabled" default:"" doc:"Serve /metrics, /livez and /readyz. Absent: yes, but if the default port is taken the server warns and goes on without."`
+	Host    string `key:"host" default:"127.0.0.1" doc:"Address to listen on. Everybody who can reach it may read all of it."`
+	Port    int    `key:"port" default:"6021" range:"0..65535" doc:"Port to listen on; 0 lets the system pick a free one."`
+	Pprof   bool   `key:"pprof" default:"false" doc:"Serve profiles on /debug/pprof/."`
+}
+
+// Wanted reports whether there is to be a listener, and whether it is an error if it cannot be opened: it
+// is if the operator has asked for it.
+func (m *MonitorServer) Wanted() (wanted, must bool) {
+	if m.Enabled != nil {
+		return *m.Enabled, *m.Enabled
+	}
+	def := Default().MonitoringServer
+	return true, m.Host != def.Host || m.Port != def.Port
 }
 
 // Subscriptions configures the registries of subscriptions.

@@ -44,6 +44,9 @@ func (k *checker) config(c *Config) {
 		k.warn("permission.options.permissions", "permission.options.permissions has no effect with permission.type = \"none\": everything is allowed")
 	}
 	for i, m := range c.Monitoring {
+		if m.Type == "http" {
+			k.path(fmt.Sprintf("monitoring[%d].options.url", i), m.HTTP.URL)
+		}
 		if h := m.HTTP; m.Type == "http" && !h.AllowOpenPermissions && (h.HeaderKey == "" || h.HeaderValue == "") {
 			path := fmt.Sprintf("monitoring[%d].options", i)
 			k.problem(path, path+": set headerKey and headerValue, or allowOpenPermissions = true")

@@ -114,6 +114,9 @@ type Stats struct {
 	NamesRefused uint64
 }
 
+// Provided returns the number of names with an active provider.
+func (s Stats) Provided() int { return s.Held - (s.Searches - s.Queued) }
+
 // entry is one pattern text and everybody who listens to it.
 type entry struct {
 	pattern *Pattern

@@ -25,6 +25,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
+	"deepstream-fast/monitor"
 	"deepstream-fast/record"
 	"deepstream-fast/rpc"
 	"deepstream-fast/session"
@@ -40,6 +41,8 @@ type Server struct {
 	store  *storage // nil: nothing is kept
 	node   *session.Node
 	engine *engine.Engine
+
+	monitoring *monitoring
 }
 
 // Start builds a server from a validated configuration and returns when clients can connect.
@@ -48,7 +51,14 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	if endpoint == nil {
 		return nil, fmt.Errorf("server: connectionEndpoints has no entry of type ws-binary: no client could connect")
 	}
+	events := monitor.CountEvents(log.Handler())
+	log = slog.New(events)
 	s := &Server{cfg: cfg, log: log, name: serverName(cfg), front: newFront(cfg, endpoint.WebSocket.URLPath)}
+	m, err := openMonitoring(cfg, events)
+	if err != nil {
+		return nil, err
+	}
+	s.monitoring = m
 	limitMemory(log)
 	loops := cfg.HTTPServer.Options.Loops
 	if loops == 0 {
@@ -56,14 +66,17 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	}
 	st, err := openStorage(cfg, log)
 	if err != nil {
+		m.close()
 		return nil, err
 	}
 	s.store = st
 	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
+		m.close()
 		return nil, errors.Join(err, st.close())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
 	s.front.ready.Store(true)
+	m.begin(s)
 	s.announce()
 	return s, nil
 }
@@ -107,6 +120,7 @@ func (s *Server) Err() error { return s.engine.Err() }
 func (s *Server) Stop(ctx context.Context) error {
 	s.front.ready.Store(false)
 	err := s.engine.Stop(ctx)
+	s.monitoring.close()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()
 	}

@@ -64,6 +64,7 @@ type Loop struct {
 	woken      bool       // a turn for these is on its way
 
 	parses lazyjson.Counters // of this loop; safe from any goroutine
+	tally  tally
 
 	msg   protocol.Message // the message being handled
 	reply protocol.Message // scratch
@@ -181,6 +182,7 @@ func (l *Loop) Mail(m *engine.Mail) {
 		if m.Class != engine.Droppable {
 			fan = l.news
 		}
+		fan.About = m.About
 		fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
 	case mailSend:
 		if c := l.eng.Conn(m.Conn); c != nil {
@@ -230,10 +232,12 @@ func (l *Loop) Reply(to protocol.ConnID, m *protocol.Message) { l.send(to, m, en
 // send encodes m for one connection, wherever it lives.
 func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class) {
 	if to.Loop() != l.id {
+		l.tally.sent(m)
 		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Class: class, Conn: to, Frame: l.fan.Frame(m)})
 		return
 	}
 	if c := l.eng.Conn(to); c != nil && c.IsOpen() {
+		l.tally.sent(m)
 		l.eng.Send(c, l.fan.Frame(m), class)
 	}
 }
@@ -245,12 +249,20 @@ type output struct {
 }
 
 func (o output) SendAll(slots []uint32, except uint32, frame []byte) {
-	o.l.eng.SendAll(slots, except, frame, o.class)
+	o.l.tally.delivered(o.about(), o.l.eng.SendAll(slots, except, frame, o.class))
+}
+
+// about returns what is being delivered.
+func (o output) about() protocol.Kind {
+	if o.class == engine.Droppable {
+		return o.l.fan.About
+	}
+	return o.l.news.About
 }
 
 func (o output) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
 	o.l.eng.Post(loop, engine.Mail{
-		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class,
+		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class, About: o.about(),
 		Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
 	})
 }

@@ -35,6 +35,7 @@ type Node struct {
 	inflow   []inflow // by loop
 	loops    []*Loop  // set while the engine starts
 	stats    counters
+	census   census
 
 	inflowBytesMax int64 // constant; tests have less
 	waitBytesMax   int   // likewise

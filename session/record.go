@@ -66,6 +66,7 @@ type records struct {
 	// Set by newRecords, then constant.
 	l       *Loop
 	home    *record.Home
+	cache   *cache.Cache // of home, to be counted
 	fan     *fanout.Fanout
 	out     recordOut
 	storage *storage // nil: nothing outlives the process
@@ -107,7 +108,7 @@ func newRecords(l *Loop) *records {
 	kept := cache.New(cache.Options{BytesMax: max(o.CacheBytesMax/int64(o.Loops), 1)})
 	limits := recordLimits(o)
 	limits.Parses = &l.parses
-	r.home = record.NewHome(limits, kept, r.out)
+	r.home, r.cache = record.NewHome(limits, kept, r.out), kept
 	return r
 }
 

@@ -58,6 +58,7 @@ func (l *Loop) carryOutLasting(peer bulk.Peer, m *protocol.Message) {
 func (l *Loop) carryOut(c *engine.Conn, s *conn, m *protocol.Message) {
 	peer := bulk.Peer{ID: c.ID(), User: s.user}
 	served, known := false, false
+	refusals := l.tally.refusals
 	if m.Data != nil {
 		l.parses.Add(lazyjson.ReasonValidate)
 	}
@@ -78,6 +79,9 @@ func (l *Loop) carryOut(c *engine.Conn, s *conn, m *protocol.Message) {
 		if served = l.node.opts.Presence; served {
 			known = l.presenceMessage(peer, m)
 		}
+	}
+	if served {
+		l.tally.received(m, refusals)
 	}
 	switch {
 	case !served:

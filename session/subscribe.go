@@ -150,6 +150,9 @@ func (r *records) slice(b *bulkRequest, n int) {
 		}
 	}
 	over := b.left == 0 && (b.allowed > 0 || b.m.Names.Len() == 0)
+	if b.left == 0 && !over && b.raw != nil { // else route sees it, as it judged all names
+		r.l.tally.refusedWhole(b.m)
+	}
 	// SUBSCRIBE has no answers that would show how far it has come.
 	early := b.m.Action == protocol.RecordSubscribeAndHead && b.allowed > 0
 	if !b.acked && b.receipt == nil && (early || over) {
