@@ -20,9 +20,7 @@ const (
 	patternBytesMax = 2048
 	// regexStepsMax bounds a match by RE2: instructions times bytes of the text. It takes 20 ms at most.
 	regexStepsMax = 1 << 21
-	// regexTime is how long a match may take that has to backtrack. The clock that ends it ticks every
-	// regexTick and may be two late, so that 5 ms are kept.
-	regexTime = 3 * time.Millisecond
+	// regexTick is how often the clock ticks that ends matches after regexTime.
 	regexTick = time.Millisecond
 	// backtrackBytesMax is the longest text for such a match: it is copied and may be looked at for
 	// regexTime.
@@ -32,6 +30,10 @@ const (
 	// dynamicMax is how many regular expressions made from text at run time are kept.
 	dynamicMax = 256
 )
+
+// regexTime is how long a match may take that has to backtrack. The clock may be two ticks late, so that
+// 5 ms are kept. Only tests change it.
+var regexTime = 3 * time.Millisecond
 
 var errSlow = errors.New("valve: regular expression takes too long")
 

@@ -127,7 +127,7 @@ func (l *ruleList) scan(name string, vars *captures) *pattern {
 
 // find looks the name up, or else through the patterns.
 func (s *selections) find(l *ruleList, k ruleKind, name string, vars *captures) *pattern {
-	slot := &s.slots[(maphash.String(s.seed, name)+uint64(k)*0x9E3779B97F4A7C15)%selectionsMax]
+	slot := s.slot(k, name)
 	if hit := slot.Load(); hit != nil && hit.kind == k && hit.name == name {
 		*vars = hit.vars
 		return hit.pattern
@@ -137,6 +137,12 @@ func (s *selections) find(l *ruleList, k ruleKind, name string, vars *captures) 
 		slot.Store(&selection{kind: k, name: strings.Clone(name), pattern: p, vars: *vars})
 	}
 	return p
+}
+
+// slot returns where the selection for a kind and a name is, if it is kept.
+func (s *selections) slot(k ruleKind, name string) *atomic.Pointer[selection] {
+	const spread = 0x9E3779B97F4A7C15 // an odd number with bits all over
+	return &s.slots[(maphash.String(s.seed, name)+uint64(k)*spread)%selectionsMax]
 }
 
 // kindOf returns the kind of rule an action needs; noRule passes. Source: rule map
