@@ -24,13 +24,15 @@ type Mistake struct {
 	User    string // empty: the table itself
 	Key     string // of the user; empty: the user itself
 	Message string
+
+	Harmless bool // the official server loads it too
 }
 
 // entryKeys are what a user may have.
 var entryKeys = []string{"password", "serverData", "clientData"}
 
 // ParseTable reads a document as a configuration file has it: map[string]any by user name. It returns
-// all mistakes, by user name; the table is of use only if there are none.
+// all mistakes, by user name; the table is of use only if all of them are harmless.
 func ParseTable(document any) (Table, []Mistake) {
 	users, ok := document.(map[string]any)
 	if !ok {
@@ -65,7 +67,7 @@ func parseEntry(value any) (e Entry, mistakes []Mistake) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		if !slices.Contains(entryKeys, key) {
-			mistakes = append(mistakes, Mistake{Key: key, Message: "unknown key; a user has password, serverData and clientData"})
+			mistakes = append(mistakes, Mistake{Key: key, Harmless: true, Message: "has no effect; a user has password, serverData and clientData"})
 		}
 	}
 	var problem *Mistake
