@@ -7,6 +7,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
+	"deepstream-fast/protocol"
 	"deepstream-fast/registry"
 )
 
@@ -69,6 +70,13 @@ func (n *Node) Flush() {
 	}
 }
 
+// Refresh says that the store's record called name was written by somebody else than the node: what its
+// home knows of it is forgotten, and its subscribers are told. Safe for concurrent use; it keeps name.
+func (n *Node) Refresh(name []byte) {
+	l := n.loops[n.home(name)]
+	l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.records.home.Notify(protocol.ConnID(0), 0, [][]byte{name}) }})
+}
+
 // WantsTurn reports that the registry waits for every loop to have a turn before it reuses names.
 func (n *Node) WantsTurn() bool { return n.table.WantsRound() }
 
@@ -82,6 +90,7 @@ func (n *Node) home(name []byte) int {
 
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
+	expired                             atomic.Uint64
 	overruns                            atomic.Uint64
 	online                              atomic.Int64
 }
@@ -89,6 +98,7 @@ type counters struct {
 // Stats are sums over all loops since the start, and what is there now.
 type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
+	Expired                             uint64 // sessions that ended with their credentials
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
@@ -111,6 +121,7 @@ func (n *Node) Stats() Stats {
 		Logins:        n.stats.logins.Load(),
 		LoginFailures: n.stats.loginFailures.Load(),
 		AuthTimeouts:  n.stats.authTimeouts.Load(),
+		Expired:       n.stats.expired.Load(),
 		Online:        int(n.stats.online.Load()),
 		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
 		Overruns:      n.stats.overruns.Load(),

@@ -52,6 +52,8 @@ type Options struct {
 	Report    bool          // tell the client what was wrong, instead of leaving it to the next handler
 	Pool      *auth.Pool
 	Log       *slog.Logger
+
+	Life context.Context // requests end with it; nil: with their Timeout only
 }
 
 // Validate returns an error that names the first option that can't be used.
@@ -91,17 +93,17 @@ type Webhook struct {
 	opts   Options
 	client *http.Client
 	report *auth.Reporter
-	life   context.Context // ends with Close
-	end    context.CancelFunc
 }
 
-// New returns a Webhook; Close ends it.
+// New returns a Webhook.
 func New(o Options) (*Webhook, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if o.Life == nil {
+		o.Life = context.Background()
+	}
 	w := &Webhook{opts: o, report: auth.NewReporter(o.Log)}
-	w.life, w.end = context.WithCancel(context.Background())
 	w.client = &http.Client{
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
@@ -118,16 +120,10 @@ func New(o Options) (*Webhook, error) {
 }
 
 // Close gives up the connections that are idle. Requests under way are completed, so that a Webhook can
-// be replaced while clients log in; see Abort.
+// be replaced while clients log in.
 func (w *Webhook) Close() error {
 	w.client.CloseIdleConnections()
 	return nil
-}
-
-// Abort ends the requests under way as well: nobody logs in any more.
-func (w *Webhook) Abort() {
-	w.end()
-	w.client.CloseIdleConnections()
 }
 
 // Authenticate implements auth.Authenticator.
@@ -165,7 +161,7 @@ func (w *Webhook) pause(r *auth.Request) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-w.life.Done():
+	case <-w.opts.Life.Done():
 		return false
 	}
 	return !r.Abandoned()
@@ -205,7 +201,7 @@ func (w *Webhook) refuse(result auth.Result) auth.Result {
 
 // request makes one request and follows its redirects.
 func (w *Webhook) request(r *auth.Request, body []byte) (answer, error) {
-	ctx, cancel := context.WithTimeout(w.life, w.opts.Timeout)
+	ctx, cancel := context.WithTimeout(w.opts.Life, w.opts.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.opts.URL.String(), bytes.NewReader(body))
 	if err != nil {
