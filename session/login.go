@@ -165,7 +165,7 @@ func (l *Loop) loggedIn(c *engine.Conn, s *conn, r auth.Result) {
 }
 
 // expirySpanMax is the longest that a timer for the end of a session is set for. Where more is left, the
-// next one is set then, so that a clock that was put right meanwhile counts.
+// next one is set then, so that a clock that was put right meanwhile counts. Tests have less.
 const expirySpanMax = 24 * time.Hour
 
 // expire ends the session at the given time; zero: never.
@@ -173,7 +173,7 @@ func (l *Loop) expire(c *engine.Conn, s *conn, at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	span := min(max(time.Until(at), 0), expirySpanMax)
+	span := min(max(time.Until(at), 0), l.node.expirySpanMax)
 	s.login = &login{expires: at, timer: l.eng.StartTimer(span, timerExpiry, uint64(c.ID()))}
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
@@ -37,7 +38,8 @@ type Node struct {
 	loops    []*Loop  // set while the engine starts
 	stats    counters
 
-	inflowBytesMax int64 // constant; tests have less
+	inflowBytesMax int64         // constant; tests have less
+	expirySpanMax  time.Duration // the same
 }
 
 // NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
@@ -51,6 +53,7 @@ func NewNode(opts Options) *Node {
 		loops:  make([]*Loop, opts.Loops),
 
 		inflowBytesMax: inflowBytesMax,
+		expirySpanMax:  expirySpanMax,
 	}
 }
 
