@@ -180,17 +180,22 @@ type LoggerOptions struct {
 
 // Auth is one way to tell who a client is. Only the options of its Type are set.
 type Auth struct {
-	Type    string      `key:"type" required:"true" oneof:"none file http storage jwt" unavailable:"file http storage jwt" doc:"Authentication handler."`
+	Type    string      `key:"type" required:"true" oneof:"none file http storage jwt" doc:"Authentication handler."`
 	File    FileAuth    `key:"options" when:"file"`
 	HTTP    HTTPAuth    `key:"options" when:"http"`
 	Storage StorageAuth `key:"options" when:"storage"`
-	None    struct{}    `key:"options" when:"none"`
-	JWT     Document    `key:"options" when:"jwt" doc:"Validated by the build that brings jwt."`
+	JWT     JWTAuth     `key:"options" when:"jwt"`
+	None    NoAuth      `key:"options" when:"none"`
 }
 
-// Hashing is how stored passwords were derived (PBKDF2-HMAC).
+// NoAuth lets everybody in.
+type NoAuth struct {
+	AnonymousID string `key:"anonymousId" default:"" doc:"If set, everybody's user id, whatever name they give."`
+}
+
+// Hashing is how stored passwords were derived (PBKDF2-HMAC), unless they say it themselves.
 type Hashing struct {
-	Hash       string `key:"hash" default:"" doc:"Digest name; empty means clear-text passwords."`
+	Hash       string `key:"hash" default:"" doc:"Digest name; empty means clear-text passwords. Passwords stored as \"$argon2id$...\" are recognised in any case."`
 	Iterations int    `key:"iterations" default:"0" range:"0..2147483647" doc:"Needed with hash."`
 	KeyLength  int    `key:"keyLength" default:"0" range:"0..1024" doc:"Bytes; needed with hash."`
 }
@@ -220,6 +225,35 @@ type StorageAuth struct {
 	CreateUser bool   `key:"createUser" default:"false" doc:"Register unknown users on login."`
 	Hashing
 	ReportInvalidParameters *bool `key:"reportInvalidParameters" default:"" doc:"Tell the client what was missing. Absent: true for a single handler, else false."`
+}
+
+// JWTAuth checks signed tokens. Exactly one of Secret, PublicKey, JWKS and JWKSURL is set.
+type JWTAuth struct {
+	Algorithms []string `key:"algorithms" required:"true" doc:"Accepted signature algorithms: HS256, RS256, PS256, ES256 and the like with 384 or 512, or EdDSA."`
+
+	Secret    string   `key:"secret" default:"" doc:"Key of HS algorithms, at least 32 bytes."`
+	PublicKey string   `key:"publicKey" default:"" doc:"Public key or certificate in PEM form, normally \"fileLoad(key.pem)\"."`
+	JWKS      Document `key:"jwks" default:"" doc:"Key set, normally \"fileLoad(jwks.json)\"."`
+	JWKSURL   string   `key:"jwksUrl" default:"" doc:"Where the key set is, an http or https URL."`
+
+	RefreshInterval Duration `key:"refreshInterval" default:"15m" range:"1s.." doc:"A key set from jwksUrl older than this is fetched again."`
+	RefreshCooldown Duration `key:"refreshCooldown" default:"10s" range:"100ms.." doc:"Time between two fetches, however many tokens name an unknown key."`
+	RequestTimeout  Duration `key:"requestTimeout" default:"5s" range:"1ms.." doc:"Time a fetch may take."`
+
+	Issuer        string   `key:"issuer" default:"" doc:"If set, the token's iss must equal it."`
+	Audience      []string `key:"audience" default:"" doc:"If set, the token's aud must contain one of these."`
+	Leeway        Duration `key:"leeway" default:"0s" range:"0s..1h" doc:"Difference between clocks that is forgiven."`
+	RequireExpiry bool     `key:"requireExpiry" default:"true" doc:"Refuse tokens without exp. A session ends when its token does."`
+
+	Token  string `key:"token" default:"token" doc:"Member of the auth data that holds the token."`
+	Header string `key:"header" default:"" doc:"Request header of the connection that holds it otherwise, perhaps behind \"Bearer\"."`
+	Cookie string `key:"cookie" default:"" doc:"Cookie of the connection that holds it otherwise."`
+
+	IDClaim         string `key:"idClaim" default:"sub" doc:"Claim that is the user id; \"a.b\" is b within a."`
+	ClientDataClaim string `key:"clientDataClaim" default:"" doc:"Claim sent to the client as clientData; \"*\" for all of them."`
+	ServerDataClaim string `key:"serverDataClaim" default:"*" doc:"Claim that rules see as user.data; \"*\" for all of them."`
+
+	ReportInvalidParameters *bool `key:"reportInvalidParameters" default:"" doc:"Tell the client what was wrong. Absent: true for a single handler, else false."`
 }
 
 // Permission decides what a user may do.

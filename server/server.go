@@ -39,6 +39,7 @@ type Server struct {
 	name   string
 	front  *front
 	store  *storage // nil: nothing is kept
+	auth   *authentication
 	node   *session.Node
 	engine *engine.Engine
 
@@ -70,6 +71,9 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.store = st
+	if s.auth, err = newAuthentication(cfg, st.users(), log); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
 	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
 		m.close()
 		return nil, errors.Join(err, st.close())
@@ -84,16 +88,20 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 // serve starts the loops.
 func (s *Server) serve(loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
-	sessions.Store = s.store.records()
+	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
 	if err := sessions.Validate(); err != nil {
 		return err
 	}
 	s.node = session.NewNode(sessions)
+	if s.auth.users != nil {
+		s.auth.users.node.Store(s.node)
+	}
 	options := engineOptions(s.cfg, ep, loops, s.log)
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
 	var err error
 	s.engine, err = engine.Start(options)
+	s.auth.makeRoom(s.cfg)
 	return err
 }
 
@@ -124,7 +132,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()
 	}
-	err = errors.Join(err, s.store.close())
+	err = errors.Join(err, s.auth.close(), s.store.close())
 	s.logTotals()
 	return err
 }

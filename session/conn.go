@@ -1,6 +1,9 @@
 package session
 
 import (
+	"iter"
+	"time"
+
 	"deepstream-fast/auth"
 	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
@@ -27,7 +30,7 @@ const (
 // conn is the protocol state of one connection, owned by its loop.
 type conn struct {
 	user    *permission.User // nil until logged in
-	login   *login           // nil from login on
+	login   *login           // nil from login on, unless the session ends with its credentials
 	phase   phase
 	used    uint8
 	modern  bool   // understands PATCH_MULTI
@@ -42,9 +45,12 @@ type conn struct {
 type login struct {
 	remote   string
 	header   func(name string) string
-	timer    timer.ID // of the unauthenticated timeout
+	headers  iter.Seq2[string, string]
+	timer    timer.ID // of the unauthenticated timeout, then of expires
 	failures int
-	request  auth.Request
+	request  *auth.Request // being judged; nil: none
+
+	expires time.Time // of the session; zero: it does not
 }
 
 const chunkConns = 256

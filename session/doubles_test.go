@@ -5,10 +5,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
 	"deepstream-fast/auth"
+	"deepstream-fast/internal/testkit"
 	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
 	"deepstream-fast/store"
@@ -89,6 +91,7 @@ func (s *heldStore) Get(name []byte, done func(store.Record, error)) error {
 //	{"username": "u", "clientData": …, "serverData": …}  lets in
 //	{"password": "wrong", "clientData": …}               refuses
 //	{"wait": "key", …}                                   decides when verdict(key) is called
+//	{"lasts": "100ms", …}                                lets in for so long
 type scriptedAuth struct {
 	mu      sync.Mutex // guards waiting
 	waiting map[string]func()
@@ -100,6 +103,9 @@ func (a *scriptedAuth) Authenticate(r *auth.Request, done func(auth.Result)) {
 	result := auth.Result{
 		Valid: c.Get("password").Str != "wrong", ID: c.Get("username").Str,
 		ClientData: rawOf(c.Get("clientData")), ServerData: rawOf(c.Get("serverData")),
+	}
+	if lasts := c.Get("lasts"); lasts.Exists() {
+		result.Expires = time.Now().Add(testkit.Must(time.ParseDuration(lasts.Str)))
 	}
 	a.mu.Lock()
 	a.asked++

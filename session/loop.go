@@ -29,6 +29,7 @@ const (
 // Kinds of timers on a loop's wheel. Homes number their own from these bases on.
 const (
 	timerLogin  = 0x00
+	timerExpiry = 0x01
 	timerRPC    = 0x10
 	timerListen = 0x20 // + 0x10 per listening topic
 )
@@ -100,7 +101,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 // Open implements engine.Handler.
 func (l *Loop) Open(c *engine.Conn, hs *ws.Handshake) {
 	s := l.conns.at(c.Slot())
-	*s = conn{phase: phaseChallenge, attempt: s.attempt, login: &login{remote: c.RemoteAddr(), header: hs.Header}}
+	*s = conn{phase: phaseChallenge, attempt: s.attempt, login: &login{remote: c.RemoteAddr(), header: hs.Header, headers: hs.Headers()}}
 	if t := l.node.opts.UnauthenticatedTimeout; t > 0 {
 		s.login.timer = l.eng.StartTimer(t, timerLogin, uint64(c.ID()))
 	}
@@ -200,6 +201,8 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 	switch {
 	case kind == timerLogin:
 		l.loginTimeout(protocol.ConnID(key))
+	case kind == timerExpiry:
+		l.sessionExpired(protocol.ConnID(key))
 	case kind >= timerRecord:
 		l.records.home.Fired(kind - timerRecord)
 	case kind >= timerListen:

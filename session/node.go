@@ -3,10 +3,12 @@ package session
 import (
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
+	"deepstream-fast/protocol"
 	"deepstream-fast/registry"
 )
 
@@ -37,8 +39,9 @@ type Node struct {
 	stats    counters
 	census   census
 
-	inflowBytesMax int64 // constant; tests have less
-	waitBytesMax   int   // likewise
+	inflowBytesMax int64         // constant; tests have less
+	waitBytesMax   int           // the same
+	expirySpanMax  time.Duration // the same
 }
 
 // NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
@@ -53,6 +56,7 @@ func NewNode(opts Options) *Node {
 
 		inflowBytesMax: inflowBytesMax,
 		waitBytesMax:   waitBytesMax,
+		expirySpanMax:  expirySpanMax,
 	}
 }
 
@@ -72,6 +76,13 @@ func (n *Node) Flush() {
 	}
 }
 
+// Refresh says that the store's record called name was written by somebody else than the node: what its
+// home knows of it is forgotten, and its subscribers are told. Safe for concurrent use; it keeps name.
+func (n *Node) Refresh(name []byte) {
+	l := n.loops[n.home(name)]
+	l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.records.home.Notify(protocol.ConnID(0), 0, [][]byte{name}) }})
+}
+
 // WantsTurn reports that the registry waits for every loop to have a turn before it reuses names.
 func (n *Node) WantsTurn() bool { return n.table.WantsRound() }
 
@@ -85,7 +96,7 @@ func (n *Node) home(name []byte) int {
 
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
-	overruns, revoked                   atomic.Uint64
+	expired, overruns, revoked          atomic.Uint64
 	limited                             [limitKinds]atomic.Uint64
 	online                              atomic.Int64
 }
@@ -93,6 +104,7 @@ type counters struct {
 // Stats are sums over all loops since the start, and what is there now.
 type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
+	Expired                             uint64 // sessions that ended with their credentials
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
 	Revoked                             uint64 // subscriptions, provisions and patterns taken back after the rules had changed
@@ -120,6 +132,7 @@ func (n *Node) Stats() Stats {
 		Logins:        n.stats.logins.Load(),
 		LoginFailures: n.stats.loginFailures.Load(),
 		AuthTimeouts:  n.stats.authTimeouts.Load(),
+		Expired:       n.stats.expired.Load(),
 		Online:        int(n.stats.online.Load()),
 		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
 		Overruns:      n.stats.overruns.Load(),
