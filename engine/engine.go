@@ -42,6 +42,8 @@ type Engine struct {
 	halt      sync.Once     // gnet closes descriptors by number: once is enough
 	halted    chan struct{} // closed when the loops have ended
 	runErr    error         // set before done is closed
+
+	pulse []uint64 // owned by the caller of Pulse: the turns each loop had taken
 }
 
 // DefaultLoops returns the number of loops for this machine: one CPU is left to the accept
@@ -66,7 +68,7 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
-	listener, err := listen(o.Host, o.Port)
+	listener, err := o.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -160,15 +162,15 @@ func (e *Engine) Post(loop int, m Mail) {
 var ErrBusy = errors.New("engine: a loop was still busy when the time to stop had passed")
 
 // Stop ends the engine: no connection is accepted any more, every client gets what is queued for it
-// and then close code 1001, and those that have got everything but do not hang up are left behind. It
-// returns when all are gone, or at the end of ctx, which is an error if somebody missed something or a
-// loop does not listen.
+// and then close code 1001, one after the other within Options.DrainTimeout, and those that have got
+// everything but do not hang up are left behind. It returns when all are gone, or at the end of ctx,
+// which is an error if somebody missed something or a loop does not listen.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.draining.Store(true)
 	_ = e.listener.Close()
-	e.postAll(Mail{Kind: mailDrain})
 	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
 	defer cancel()
+	e.sendAway(patience)
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
 		e.awaitGone(ctx)
@@ -228,7 +230,7 @@ func (e *Engine) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l := e.loopOf(gc.EventLoop())
 	l.owner.Enter()
 	defer l.owner.Leave()
-	if e.draining.Load() || l.openedSocket(gc) == gnet.Close {
+	if e.draining.Load() && e.opts.Listener == nil || l.openedSocket(gc) == gnet.Close {
 		e.conns.Add(-1)
 		return nil, gnet.Close
 	}

@@ -10,6 +10,7 @@ type counters struct {
 	droppedFrames, droppedBytes, droppedMail atomic.Uint64
 	protocolErrors, headTimeouts             atomic.Uint64
 	heartbeatTimeouts, panics, longTurns     atomic.Uint64
+	turns                                    atomic.Uint64 // for Pulse
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that
