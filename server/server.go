@@ -120,9 +120,11 @@ func (s *Server) Status() string { return "serving WebSockets on " + s.Addr().St
 // every client what is queued for it and then close code 1001, and waits for them until ctx ends. Every
 // write that was accepted is kept.
 func (s *Server) Stop(ctx context.Context) error {
-	s.stopping.Store(true)
+	again := s.stopping.Swap(true)
 	s.front.ready.Store(false)
-	awaitBalancers(ctx, s.cfg.DrainDelay.Std())
+	if !again {
+		awaitBalancers(ctx, s.cfg.DrainDelay.Std())
+	}
 	err := s.engine.Stop(ctx)
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()

@@ -34,11 +34,12 @@ func stampOf(path string) stamp {
 }
 
 // watchFiles looks at files, which are grouped by who wants to know, whenever tick fires, and calls
-// changed with the group once per round in which one of its files has another stamp. It asks rather than
-// being told, because that also works on network and overlay file systems and through symbolic links. A
-// file is watched from the round that first sees it. It ends with ctx.
+// changed with the group once one of its files has another stamp and has kept it for a round: one that is
+// still being written is not read. It asks rather than being told, because that also works on network and
+// overlay file systems and through symbolic links. A file is watched from the round that first sees it. It
+// ends with ctx.
 func watchFiles(ctx context.Context, tick <-chan time.Time, files func() map[string][]string, changed func(group string)) {
-	seen := look(files(), nil, func(string) {})
+	seen := look(files(), nil, changed)
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,18 +50,32 @@ func watchFiles(ctx context.Context, tick <-chan time.Time, files func() map[str
 	}
 }
 
-// look returns the stamps of files, and calls changed for the groups that differ from seen.
-func look(files map[string][]string, seen map[string]stamp, changed func(group string)) map[string]stamp {
-	now := map[string]stamp{}
+// sight is what is known of a file.
+type sight struct {
+	last  stamp // in the last round
+	known stamp // when changed was last called for it, or it was first seen
+}
+
+// look returns what is known of files after another round, and calls changed for the groups concerned.
+func look(files map[string][]string, seen map[string]sight, changed func(group string)) map[string]sight {
+	now := map[string]sight{}
 	for _, group := range slices.Sorted(maps.Keys(files)) {
 		differs := false
 		for _, path := range files[group] {
 			if _, known := now[path]; !known && len(now) >= watchFilesMax {
 				continue
 			}
-			now[path] = stampOf(path)
+			current := stampOf(path)
 			before, known := seen[path]
-			differs = differs || known && before != now[path]
+			if !known {
+				before = sight{current, current}
+			}
+			settled := current == before.last
+			differs = differs || settled && current != before.known
+			if settled {
+				before.known = current
+			}
+			now[path] = sight{current, before.known}
 		}
 		if differs {
 			changed(group)

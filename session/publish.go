@@ -29,6 +29,7 @@ func (o recordOutput) PostFanout(loop int, ref registry.TopicRef, except protoco
 
 // Send implements record.Out. All a home sends to one connection answers a request of it.
 func (o recordOut) Send(to protocol.ConnID, m *protocol.Message) {
+	o.l.complain(to, m)
 	if to.Loop() != o.l.id {
 		o.r.post(to.Loop(), engine.Mail{Kind: mailRecordAnswer, Conn: to, Frame: o.r.fan.Frame(m)})
 		return

@@ -64,7 +64,7 @@ func (p *process) serve(s *server.Server, reloader *server.Reloader) error {
 		case sig := <-p.stops:
 			return p.stop(s, sig)
 		case <-s.Done():
-			return p.fatal(fmt.Errorf("the server has ended by itself: %w", s.Err()))
+			return p.fatal(fmt.Errorf("the server has ended by itself: %v", s.Err()))
 		}
 	}
 }
