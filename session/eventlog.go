@@ -108,14 +108,17 @@ func (l *Loop) complainAbout(to protocol.ConnID, level slog.Level, event string,
 	if len(m.CorrelationID) > 0 {
 		args = append(args, "correlationId", clean(string(m.CorrelationID[:min(len(m.CorrelationID), textBytesMax)])))
 	}
-	args = append(args, "connection", to.String(), "user", l.userName(to))
+	args = append(args, "connection", to.String())
+	if user := l.userName(to); user != "" {
+		args = append(args, "user", user)
+	}
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}
 	l.events.log.Log(context.Background(), level, clean(string(m.Name[:min(len(m.Name), textBytesMax+utf8.UTFMax)])), args...)
 }
 
-// userName returns who is behind a connection of this loop, as far as that is known.
+// userName returns who is behind a connection, if it is one of this loop and logged in.
 func (l *Loop) userName(id protocol.ConnID) string {
 	if c := l.eng.Conn(id); c != nil {
 		if s := l.conns.at(c.Slot()); s.user != nil {
@@ -179,16 +182,18 @@ func clean(text string) string {
 	return text
 }
 
-// levels of what a client is told, by the name of the action. What is missing here is not logged.
+// levels of what a client is told, by the name of the action. What is missing here is not logged. Nothing
+// is an error that a client can cause: the official server logs those of records as such, here the storage
+// does it when it is to blame.
 var levels = map[string]slog.Level{
 	"INVALID_MESSAGE": slog.LevelWarn, "INVALID_MESSAGE_DATA": slog.LevelWarn, "MESSAGE_PARSE_ERROR": slog.LevelWarn,
 	"UNKNOWN_TOPIC": slog.LevelWarn, "UNKNOWN_ACTION": slog.LevelWarn,
 	"MESSAGE_PERMISSION_ERROR": slog.LevelWarn, "MESSAGE_DENIED": slog.LevelDebug,
 	"MULTIPLE_SUBSCRIPTIONS": slog.LevelWarn, "NOT_SUBSCRIBED": slog.LevelWarn, "INVALID_LISTEN_REGEX": slog.LevelWarn,
 	"NO_RPC_PROVIDER": slog.LevelWarn, "INVALID_RPC_CORRELATION_ID": slog.LevelWarn, "VERSION_EXISTS": slog.LevelWarn,
-	"CACHE_RETRIEVAL_TIMEOUT": slog.LevelError, "STORAGE_RETRIEVAL_TIMEOUT": slog.LevelError,
-	"RECORD_LOAD_ERROR": slog.LevelError, "RECORD_CREATE_ERROR": slog.LevelError,
-	"RECORD_UPDATE_ERROR": slog.LevelError, "RECORD_DELETE_ERROR": slog.LevelError,
+	"CACHE_RETRIEVAL_TIMEOUT": slog.LevelWarn, "STORAGE_RETRIEVAL_TIMEOUT": slog.LevelWarn,
+	"RECORD_LOAD_ERROR": slog.LevelWarn, "RECORD_CREATE_ERROR": slog.LevelWarn,
+	"RECORD_UPDATE_ERROR": slog.LevelWarn, "RECORD_DELETE_ERROR": slog.LevelWarn,
 }
 
 const (
