@@ -48,7 +48,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	startCmd := &cobra.Command{Use: "start", Short: "Start the server (the default)", Args: cobra.NoArgs, RunE: run}
 	f.register(root)
 	f.register(startCmd)
-	root.AddCommand(startCmd, newReload(stdout), newHealth(stdout),
+	root.AddCommand(startCmd, newReload(stdout), newHealth(stdout), newConvert(stdout, stderr),
 		newBackup(stdout), newCheck(stdout), newInfo(stdout), newVersion(stdout))
 	return root
 }
