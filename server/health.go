@@ -46,8 +46,11 @@ func AskHealth(ctx context.Context, cfg *config.Config) error {
 // healthURL returns where the health check is answered.
 func healthURL(o *config.HTTPServerOptions) string {
 	host, scheme := o.Host, "http"
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
+	switch ip := net.ParseIP(host); { // by number: an image without /etc/hosts knows no localhost
+	case host == "" || ip.IsUnspecified() && ip.To4() != nil:
+		host = "127.0.0.1"
+	case ip.IsUnspecified():
+		host = "::1"
 	}
 	if o.SSL.Cert != "" {
 		scheme = "https"

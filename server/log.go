@@ -115,6 +115,9 @@ func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // Handle implements slog.Handler.
 func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	event, namespace, b := "INFO", "", strings.Builder{}
+	if r.Level >= slog.LevelError {
+		event = "ERROR"
+	}
 	add := func(a slog.Attr) bool {
 		switch a.Key {
 		case eventKey:

@@ -58,7 +58,7 @@ func TestTextLines(t *testing.T) {
 	if want := "AUTH_SUCCESSFUL | user connection=1-2-3\n"; stdout != want {
 		t.Errorf("stdout %q, want %q", stdout, want)
 	}
-	if want := "PERMISSION | VERSION_EXISTS | two words name=\"a b\"\nINFO | no event\nFATAL_EXCEPTION | the end\n"; stderr != want {
+	if want := "PERMISSION | VERSION_EXISTS | two words name=\"a b\"\nERROR | no event\nFATAL_EXCEPTION | the end\n"; stderr != want {
 		t.Errorf("stderr %q, want %q", stderr, want)
 	}
 	stdout, _ = logged(t, func(c *config.Config) { c.Logger.Options.Timestamps = true }, everyLevel)

@@ -51,8 +51,8 @@ func TestHealthFailsBeforeAnybodyHasToLeave(t *testing.T) {
 func TestHealthURL(t *testing.T) {
 	o := config.Default().HTTPServer.Options
 	for _, tt := range []struct{ host, cert, want string }{
-		{"0.0.0.0", "", "http://localhost:6020/health-check"}, {"::", "", "http://localhost:6020/health-check"},
-		{"", "", "http://localhost:6020/health-check"}, {"::1", "", "http://[::1]:6020/health-check"},
+		{"0.0.0.0", "", "http://127.0.0.1:6020/health-check"}, {"::", "", "http://[::1]:6020/health-check"},
+		{"", "", "http://127.0.0.1:6020/health-check"}, {"::1", "", "http://[::1]:6020/health-check"},
 		{"node.example", "x", "https://node.example:6020/health-check"},
 	} {
 		o.Host, o.SSL.Cert = tt.host, tt.cert
