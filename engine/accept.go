@@ -48,6 +48,12 @@ func adopt(ln net.Listener) (net.Listener, error) {
 // memory makes newcomers wait in the kernel's queue.
 func (e *Engine) accept() {
 	slots := make(chan struct{}, enrollingMax)
+	defer func() { // everybody accepted is on his loop, or refused
+		for range enrollingMax {
+			slots <- struct{}{}
+		}
+		close(e.acceptDone)
+	}()
 	var pause time.Duration
 	for {
 		c, err := e.listener.Accept()

@@ -43,6 +43,7 @@ type Engine struct {
 	halted    chan struct{} // closed when the loops have ended
 	runErr    error         // set before done is closed
 
+	acceptDone chan struct{} // closed when nobody is on the way to a loop any more
 	pulse []uint64 // owned by the caller of Pulse: the turns each loop had taken
 }
 
@@ -78,7 +79,7 @@ func Start(o Options) (*Engine, error) {
 		strangers: ws.NewBudget(o.PartialBytesMax / 4),
 		owed:      budget{max: o.OwedBytesMax},
 		slowLog:   newLimitedLog(o.Log),
-		done:      make(chan struct{}), halted: make(chan struct{}),
+		done:      make(chan struct{}), halted: make(chan struct{}), acceptDone: make(chan struct{}),
 	}
 	setProcs(o.Loops)
 	for id := range o.Loops {
@@ -170,6 +171,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	_ = e.listener.Close()
 	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
 	defer cancel()
+	e.awaitAcceptor(patience)
 	e.sendAway(patience)
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
@@ -189,6 +191,14 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return fmt.Errorf("engine: %d connections were cut off before they had taken what was queued for them", n)
 	}
 	return nil
+}
+
+// awaitAcceptor waits until whoever was accepted is known to a loop, and can be told to leave.
+func (e *Engine) awaitAcceptor(ctx context.Context) {
+	select {
+	case <-e.acceptDone:
+	case <-ctx.Done():
+	}
 }
 
 // untilAbort returns when to give up on clients so that the rest of the work fits before ctx ends.

@@ -47,10 +47,11 @@ func (p *process) run() error {
 	return p.serve(s, reloader)
 }
 
-// meetManager finds out what the service manager has for us.
+// meetManager finds out what the service manager has for us. One that cannot be told anything is no
+// reason not to serve; a socket that cannot be used is.
 func (p *process) meetManager() (inherited net.Listener, err error) {
 	if p.notify, err = server.OpenNotifier(); err != nil {
-		return nil, err
+		p.log.Warn("the service manager is not told how we are: "+err.Error(), "event", "INFO")
 	}
 	return server.Inherited()
 }
