@@ -219,7 +219,7 @@ func (c *converter) section(n *node, t reflect.Type, path string) {
 	if n.kind != kindTable || n.get("name") != nil || n.get("path") != nil {
 		return // check says what is wrong
 	}
-	variant, _ := c.variant(n, t)
+	variant := c.variant(n, t)
 	for _, e := range slices.Clone(n.entries) {
 		here := join(path, e.key)
 		f, ok := fieldOf(t, variant, e.key)
@@ -269,16 +269,16 @@ func (c *converter) sections(n *node, e entry, f field, path string) {
 	}
 }
 
-// variant returns the type of section n, the default one if it does not say.
-func (c *converter) variant(n *node, t reflect.Type) (variant string, typed bool) {
+// variant returns the type of section n, the default one if it does not say, "" if it has none.
+func (c *converter) variant(n *node, t reflect.Type) string {
 	f, typed := typeField(t)
 	if !typed {
-		return "", false
+		return ""
 	}
 	if v := n.get("type"); v != nil {
-		return v.text, true
+		return v.text
 	}
-	return f.defaultText(""), true
+	return f.defaultText("")
 }
 
 // fieldOf returns the field of a section for key.

@@ -37,7 +37,7 @@ func (w *tomlWriter) table(header []string, path string, n *node, t reflect.Type
 	w.c.origin[path] = n
 	variant := ""
 	if t != nil {
-		variant, _ = w.c.variant(n, t)
+		variant = w.c.variant(n, t)
 	}
 	for _, e := range n.entries {
 		if !headed(e.value) {
@@ -146,7 +146,7 @@ func (w *tomlWriter) inline(n *node, f field) string {
 
 // unquoted reports whether a value of f is no text, so that a variable in it stands without quotes.
 func unquoted(f field) bool {
-	if f.StructField.Type == nil {
+	if f.Type == nil {
 		return false
 	}
 	switch f.Type.Kind() {

@@ -201,14 +201,14 @@ func TestPulseStopsWithALoop(t *testing.T) {
 		c.sendText(ws.Binary, "echo:x")
 	}
 	<-s.inside
-	seen := s.hub.l.stats.turns.Load()
+	seen := s.l.stats.turns.Load()
 	e.Pulse()
 	for range 3 {
 		if e.Pulse() {
 			t.Error("a stuck loop has a pulse")
 		}
 	}
-	if n := s.hub.l.stats.turns.Load(); n != seen {
+	if n := s.l.stats.turns.Load(); n != seen {
 		t.Errorf("%d turns more of a stuck loop", n-seen)
 	}
 	close(s.goOn)

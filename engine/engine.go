@@ -44,7 +44,7 @@ type Engine struct {
 	runErr    error         // set before done is closed
 
 	acceptDone chan struct{} // closed when nobody is on the way to a loop any more
-	pulse []uint64 // owned by the caller of Pulse: the turns each loop had taken
+	pulse      []uint64      // owned by the caller of Pulse: the turns each loop had taken
 }
 
 // DefaultLoops returns the number of loops for this machine: one CPU is left to the accept

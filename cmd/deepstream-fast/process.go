@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -65,7 +66,7 @@ func (p *process) serve(s *server.Server, reloader *server.Reloader) error {
 		case sig := <-p.stops:
 			return p.stop(s, sig)
 		case <-s.Done():
-			return p.fatal(fmt.Errorf("the server has ended by itself: %v", s.Err()))
+			return p.fatal(errors.New("the server has ended by itself: " + fmt.Sprint(s.Err())))
 		}
 	}
 }

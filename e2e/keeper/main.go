@@ -56,7 +56,7 @@ func run(command []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	k.notify = filepath.Join(dir, "notify")
 	heard, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: k.notify, Net: "unixgram"})
 	if err != nil {
@@ -70,7 +70,7 @@ func run(command []string) error {
 func (k *keeper) say(format string, args ...any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	fmt.Printf(format+"\n", args...)
+	fmt.Fprintf(os.Stdout, format+"\n", args...)
 }
 
 func (k *keeper) listen(heard *net.UnixConn) {
