@@ -14,6 +14,7 @@ type Config struct {
 	DependencyInitializationTimeout Duration        `key:"dependencyInitializationTimeout" default:"2s" range:"1s.." doc:"Time each service may take to become ready."`
 	ExitOnFatalError                bool            `key:"exitOnFatalError" default:"true" doc:"Leave the process on unrecoverable errors."`
 	ShutdownTimeout                 Duration        `key:"shutdownTimeout" default:"10s" range:"1ms..1h" doc:"Time a graceful stop may take."`
+	DrainDelay                      Duration        `key:"drainDelay" default:"0s" range:"0s..1h" doc:"Time before it in which health checks fail already and clients stay, for load balancers to notice."`
 	EnabledFeatures                 EnabledFeatures `key:"enabledFeatures"`
 	RPC                             RPC             `key:"rpc"`
 	Record                          Record          `key:"record"`
@@ -38,6 +39,9 @@ type Config struct {
 	// Dir is the folder that relative paths start from: that of the configuration file. Empty: the
 	// current one.
 	Dir string
+
+	// Files are the files whose content fileLoad has put in, by the key it stands under.
+	Files map[string]string
 
 	// Warnings lists what Load or Validate accepted but an operator should know.
 	Warnings []Problem
@@ -176,6 +180,8 @@ type Logger struct {
 type LoggerOptions struct {
 	Colors   bool     `key:"colors" default:"true" doc:"Colour text lines; only when stdout is a terminal."`
 	LogLevel LogLevel `key:"logLevel" default:"INHERIT" doc:"Overrides the root logLevel."`
+
+	Timestamps bool `key:"timestamps" default:"false" doc:"Begin text lines with the time. JSON lines have it anyway."`
 }
 
 // Auth is one way to tell who a client is. Only the options of its Type are set.

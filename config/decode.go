@@ -240,6 +240,21 @@ func (d *decoder) plugins(n *node, path string) {
 	}
 }
 
+// files returns the files that values were loaded from, by path of the value; nil if there are none.
+func (d *decoder) files() map[string]string {
+	var files map[string]string
+	for path, n := range d.at {
+		if n.file == "" {
+			continue
+		}
+		if files == nil {
+			files = map[string]string{}
+		}
+		files[path] = n.file
+	}
+	return files
+}
+
 // problem reports message at n.
 func (d *decoder) problem(n *node, path, message string) {
 	d.broken[path] = true

@@ -82,6 +82,7 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 	r := newReport()
 	c := Default()
+	var files map[string]string
 	if root := parse(newSource(path, raw, hasComments(filepath.Ext(path)), env, r), r); root != nil {
 		x := expander{dir: filepath.Dir(path), env: env, report: r}
 		x.expand(root)
@@ -89,11 +90,12 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 		d.section(root, reflect.ValueOf(&c).Elem(), "")
 		k := checker{report: r, at: d.at, broken: d.broken}
 		k.config(&c)
+		files = d.files()
 	}
 	warnings, err := r.finish()
 	if err != nil {
 		return nil, err
 	}
-	c.Warnings, c.Dir = warnings, filepath.Dir(path)
+	c.Warnings, c.Dir, c.Files = warnings, filepath.Dir(path), files
 	return &c, nil
 }

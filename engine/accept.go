@@ -27,10 +27,33 @@ func listen(host string, port int) (net.Listener, error) {
 	return ln, nil
 }
 
+// adopt sets the same on a listener that somebody else has opened. Its connections get Go's keep-alive
+// on top, three system calls each, since that can't be switched off on it.
+func adopt(ln net.Listener) (net.Listener, error) {
+	tcp, ok := ln.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("engine: the listener handed over is on %s: expected a TCP socket", ln.Addr().Network())
+	}
+	raw, err := tcp.SyscallConn()
+	if err == nil {
+		err = tuneListener("", "", raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("engine: the listener handed over: %w", err)
+	}
+	return ln, nil
+}
+
 // accept hands connections to the reactor until Stop closes the listener. Running out of descriptors or
 // memory makes newcomers wait in the kernel's queue.
 func (e *Engine) accept() {
 	slots := make(chan struct{}, enrollingMax)
+	defer func() { // everybody accepted is on his loop, or refused
+		for range enrollingMax {
+			slots <- struct{}{}
+		}
+		close(e.acceptDone)
+	}()
 	var pause time.Duration
 	for {
 		c, err := e.listener.Accept()

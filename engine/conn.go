@@ -70,6 +70,9 @@ type slab struct {
 	free   []uint32
 }
 
+// slots returns the number of slots there are, used or not.
+func (s *slab) slots() int { return len(s.chunks) * chunkConns }
+
 func (s *slab) at(slot uint32) *Conn { return &s.chunks[slot/chunkConns][slot%chunkConns] }
 
 // acquire returns an unused Conn in its next generation, or nil when there are SlotsMax.

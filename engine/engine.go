@@ -42,6 +42,9 @@ type Engine struct {
 	halt      sync.Once     // gnet closes descriptors by number: once is enough
 	halted    chan struct{} // closed when the loops have ended
 	runErr    error         // set before done is closed
+
+	acceptDone chan struct{} // closed when nobody is on the way to a loop any more
+	pulse      []uint64      // owned by the caller of Pulse: the turns each loop had taken
 }
 
 // DefaultLoops returns the number of loops for this machine: one CPU is left to the accept
@@ -66,7 +69,7 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
-	listener, err := listen(o.Host, o.Port)
+	listener, err := o.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func Start(o Options) (*Engine, error) {
 		strangers: ws.NewBudget(o.PartialBytesMax / 4),
 		owed:      budget{max: o.OwedBytesMax},
 		slowLog:   newLimitedLog(o.Log),
-		done:      make(chan struct{}), halted: make(chan struct{}),
+		done:      make(chan struct{}), halted: make(chan struct{}), acceptDone: make(chan struct{}),
 	}
 	setProcs(o.Loops)
 	for id := range o.Loops {
@@ -160,15 +163,16 @@ func (e *Engine) Post(loop int, m Mail) {
 var ErrBusy = errors.New("engine: a loop was still busy when the time to stop had passed")
 
 // Stop ends the engine: no connection is accepted any more, every client gets what is queued for it
-// and then close code 1001, and those that have got everything but do not hang up are left behind. It
-// returns when all are gone, or at the end of ctx, which is an error if somebody missed something or a
-// loop does not listen.
+// and then close code 1001, one after the other within Options.DrainTimeout, and those that have got
+// everything but do not hang up are left behind. It returns when all are gone, or at the end of ctx,
+// which is an error if somebody missed something or a loop does not listen.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.draining.Store(true)
 	_ = e.listener.Close()
-	e.postAll(Mail{Kind: mailDrain})
 	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
 	defer cancel()
+	e.awaitAcceptor(patience)
+	e.sendAway(patience)
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
 		e.awaitGone(ctx)
@@ -187,6 +191,14 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return fmt.Errorf("engine: %d connections were cut off before they had taken what was queued for them", n)
 	}
 	return nil
+}
+
+// awaitAcceptor waits until whoever was accepted is known to a loop, and can be told to leave.
+func (e *Engine) awaitAcceptor(ctx context.Context) {
+	select {
+	case <-e.acceptDone:
+	case <-ctx.Done():
+	}
 }
 
 // untilAbort returns when to give up on clients so that the rest of the work fits before ctx ends.
@@ -228,7 +240,7 @@ func (e *Engine) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l := e.loopOf(gc.EventLoop())
 	l.owner.Enter()
 	defer l.owner.Leave()
-	if e.draining.Load() || l.openedSocket(gc) == gnet.Close {
+	if e.draining.Load() && e.opts.Listener == nil || l.openedSocket(gc) == gnet.Close {
 		e.conns.Add(-1)
 		return nil, gnet.Close
 	}

@@ -24,7 +24,7 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	c.gc, c.fd, c.loop, c.state, c.seen = gc, gc.Fd(), l, stateHead, l.now
 	gc.SetContext(c)
 	l.stats.opened.Add(1)
-	l.rearm(c, l.opts.HeadTimeout)
+	l.rearm(c, l.headTimeout())
 	return gnet.None
 }
 
@@ -206,6 +206,9 @@ func (l *Loop) upgrade(c *Conn, raw []byte) {
 	l.rearm(c, l.opts.HeartbeatInterval)
 	l.stats.upgrades.Add(1)
 	l.handler.Open(c, &hs)
+	if l.engine.draining.Load() { // a close it understands, where a refusal would look like an outage
+		l.goAway(c)
+	}
 }
 
 // respond answers a plain HTTP request. The connection stays for the next one if both sides agree.

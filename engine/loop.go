@@ -45,7 +45,7 @@ type Loop struct {
 	posting    bool     // some outbox is not empty
 	cork       []byte
 	flushAt    time.Duration // with FlushInterval: when the waiting output is due; 0: nothing waits
-	draining   int           // next slab chunk to be told to go away, -1: not draining
+	drain      drain
 	inTurn     bool
 	flushing   bool // flushDirty is at it: a socket may close in the middle
 	owner      invariant.Owner
@@ -62,7 +62,7 @@ type Loop struct {
 
 func newLoop(e *Engine, id int) *Loop {
 	l := &Loop{
-		id: id, engine: e, opts: &e.opts, draining: -1,
+		id: id, engine: e, opts: &e.opts,
 		wheel:  timer.New(timer.Options{TickDuration: tickDuration}),
 		cork:   make([]byte, 0, corkBytes),
 		outbox: make([][]Mail, e.opts.Loops),
@@ -128,6 +128,7 @@ func (l *Loop) run(context.Context) error {
 	defer l.owner.Leave()
 	l.readClock()
 	began := l.now
+	l.stats.pulses.Add(1)
 	more := l.turn()
 	l.stats.took(l.engine.since() - began)
 	if more {
@@ -192,7 +193,7 @@ func (l *Loop) drainMail() (more bool) {
 		}
 		switch m.Kind {
 		case mailDrain:
-			l.draining = 0
+			l.drain.allow(l, m)
 		case mailAbort:
 			l.abortAll()
 		default:
@@ -314,32 +315,6 @@ func (l *Loop) reapable() bool {
 			return true
 		}
 	}
-	return false
-}
-
-// drainStep tells the next connections to go away, at most drainPerTurn of them.
-func (l *Loop) drainStep() (more bool) {
-	if l.draining < 0 {
-		return false
-	}
-	for told := 0; told < drainPerTurn && l.draining < len(l.conns.chunks); l.draining++ {
-		chunk := l.conns.chunks[l.draining]
-		for i := range chunk {
-			c := &chunk[i]
-			switch c.state {
-			case stateOpen:
-				l.Close(c, ws.CloseGoingAway, "server is going away")
-				told++
-			case stateHead:
-				c.because(EndedDrain)
-				l.closeSocket(c)
-			}
-		}
-	}
-	if l.draining < len(l.conns.chunks) {
-		return true
-	}
-	l.draining = -1
 	return false
 }
 

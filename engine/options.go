@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"net"
 	"time"
 
 	"deepstream-fast/codec/ws"
@@ -35,6 +36,7 @@ const (
 	mailboxBytesMax  = 64 << 20  // and so many bytes of frames
 	releasePerTurn   = 8 << 10   // subscriptions of closed connections released in one turn
 	drainPerTurn     = 1000      // connections told to go away in one turn
+	drainPerSecond   = 2000      // and by the whole engine, if DrainTimeout gives the time
 	enrollingMax     = 64        // accepted connections on their way to a loop
 	strangerBytesMax = 64 << 10  // backlog of a connection that is not trusted yet
 	tickDuration     = 64 * time.Millisecond
@@ -50,6 +52,10 @@ const (
 type Options struct {
 	Host string // address to listen on; empty: all
 	Port int    // TCP port; 0: chosen by the kernel, see Engine.Addr
+
+	// Listener is a TCP socket that listens already and that somebody else keeps open: newcomers who find
+	// the engine gone wait in its queue for the next one. nil: one of our own, at Host and Port.
+	Listener net.Listener
 
 	Loops          int // reactors; 0: one less than the CPUs, at least one, see DefaultLoops
 	ConnectionsMax int // 0: from RLIMIT_NOFILE
@@ -72,6 +78,7 @@ type Options struct {
 
 	HeadTimeout  time.Duration // a request head must be complete by then; 0: 5 s
 	CloseTimeout time.Duration // a peer that has got our close and does not answer is cut off; 0: 2 s
+	DrainTimeout time.Duration // Stop may take so long to tell all connections to leave; 0: at once
 
 	// Upgrade judges a WebSocket request by its head: 0 lets it in, else an HTTP status refuses it.
 	Upgrade func(*ws.Head) int

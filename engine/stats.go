@@ -16,6 +16,7 @@ type counters struct {
 	ended                                    [Endings]atomic.Uint64
 	turns                                    [turnBuckets]atomic.Uint64
 	turnTime                                 atomic.Int64
+	pulses                                   atomic.Uint64 // for Pulse
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,12 +36,14 @@ const (
 
 // controlRequest is what can be asked for.
 type controlRequest struct {
-	Backup string `json:"backup"` // absolute path of the folder to be made
+	Backup string `json:"backup,omitempty"` // absolute path of the folder to be made
+	Reload bool   `json:"reload,omitempty"` // read the configuration again
 }
 
 // controlAnswer says how it went: no error is success.
 type controlAnswer struct {
-	Error string `json:"error,omitempty"`
+	Error   string  `json:"error,omitempty"`
+	Changed Changed `json:"changed,omitzero"` // of a reload
 }
 
 // control answers requests until it is closed.
@@ -50,6 +53,8 @@ type control struct {
 	backup   func(dir string) error
 	log      *slog.Logger
 	done     sync.WaitGroup // the acceptors, each with the request it answers
+
+	reload atomic.Pointer[Reloader] // nil: not yet
 }
 
 // listenControl opens the socket in dir, whose lock the caller holds: one that is there is a leftover.
@@ -111,14 +116,22 @@ func (c *control) answer(conn net.Conn) {
 	var a controlAnswer
 	if err := json.NewDecoder(io.LimitReader(conn, controlBytesMax)).Decode(&q); err != nil {
 		a.Error = "not a request: " + err.Error()
-	} else if err := c.carryOut(&q); err != nil {
+	} else if err := c.carryOut(&q, &a); err != nil {
 		a.Error = err.Error()
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(controlTimeout))
 	_ = json.NewEncoder(conn).Encode(&a) // who does not wait for the answer does not need it
 }
 
-func (c *control) carryOut(q *controlRequest) error {
+func (c *control) carryOut(q *controlRequest, a *controlAnswer) (err error) {
+	if q.Reload {
+		r := c.reload.Load()
+		if r == nil {
+			return errors.New("the server has not started yet")
+		}
+		a.Changed, err = r.Reload()
+		return err
+	}
 	if !filepath.IsAbs(q.Backup) {
 		return fmt.Errorf("backup: %q is not an absolute path", q.Backup)
 	}
@@ -154,7 +167,7 @@ func Backup(cfg *config.Config, dir string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	running, err := askServer(data, &controlRequest{Backup: dir})
+	running, _, err := askServer(data, &controlRequest{Backup: dir})
 	if running || err != nil {
 		return err
 	}
@@ -165,35 +178,47 @@ func Backup(cfg *config.Config, dir string, log *slog.Logger) error {
 	return errors.Join(st.Backup(dir), st.Close())
 }
 
+// AskReload has the server that runs with cfg read its configuration again, and returns what that changed.
+func AskReload(cfg *config.Config) (Changed, error) {
+	data, ok := DataDir(cfg)
+	if !ok {
+		return Changed{}, errors.New("reload: with storage.type none there is no folder to reach the server by; send it SIGHUP")
+	}
+	running, a, err := askServer(data, &controlRequest{Reload: true})
+	if err == nil && !running {
+		err = fmt.Errorf("reload: no server runs on %s", data)
+	}
+	return a.Changed, err
+}
+
 // askServer sends q to the server that has the folder open, and reports false if there is none.
-func askServer(data string, q *controlRequest) (running bool, err error) {
+func askServer(data string, q *controlRequest) (running bool, a controlAnswer, err error) {
 	var conn net.Conn
 	err = inFolder(data, func(address string) (err error) {
 		conn, err = net.Dial("unix", address)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return false, nil
+		return false, a, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("ask the running server: %w", err)
+		return false, a, fmt.Errorf("ask the running server: %w", err)
 	}
 	defer conn.Close()
 	if err := json.NewEncoder(conn).Encode(q); err != nil {
-		return true, fmt.Errorf("ask the running server: %w", err)
+		return true, a, fmt.Errorf("ask the running server: %w", err)
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, controlBytesMax)).ReadBytes('\n')
 	if err != nil {
-		return true, fmt.Errorf("the running server gave no answer: %w", err)
+		return true, a, fmt.Errorf("the running server gave no answer: %w", err)
 	}
-	var a controlAnswer
 	if err := json.Unmarshal(line, &a); err != nil {
-		return true, fmt.Errorf("the running server answered %q", line)
+		return true, a, fmt.Errorf("the running server answered %q", line)
 	}
 	if a.Error != "" {
-		return true, errors.New(a.Error)
+		return true, a, errors.New(a.Error)
 	}
-	return true, nil
+	return true, a, nil
 }
 
 // CheckData verifies the data folder of a server that does not run, and changes nothing.

@@ -87,7 +87,7 @@ func TestBackupWithoutAServer(t *testing.T) {
 	checkCopy(t, dir)
 	data, _ := DataDir(cfg)
 	again := open(t, cfg) // whose socket replaces the old one
-	if running, err := askServer(data, &controlRequest{Backup: "relative"}); !running || err == nil || !strings.Contains(err.Error(), "absolute") {
+	if running, _, err := askServer(data, &controlRequest{Backup: "relative"}); !running || err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Errorf("relative path: %v, %v", running, err)
 	}
 	if err := again.close(); err != nil {

@@ -11,6 +11,7 @@ type front struct {
 	cfg   *config.HTTPServerOptions
 	path  string
 	ready readiness
+	kept  bool // somebody keeps the listener: a newcomer is not refused but sent to the next server
 }
 
 func newFront(cfg *config.Config, path string) *front {
@@ -22,7 +23,7 @@ func (f *front) upgrade(h *ws.Head) int {
 	switch {
 	case string(h.Path) != f.path:
 		return 404
-	case !f.ready.Load():
+	case !f.ready.Load() && !f.kept:
 		return 503 // counts as a failed attempt with the client, so that it backs off
 	case f.cfg.HostURL != "" && string(h.Host) != f.cfg.HostURL:
 		return 403

@@ -17,6 +17,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"deepstream-fast/codec"
@@ -44,10 +45,15 @@ type Server struct {
 	engine *engine.Engine
 
 	monitoring *monitoring
+
+	stopping atomic.Bool // Stop has been called
 }
 
 // Start builds a server from a validated configuration and returns when clients can connect.
-func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
+func Start(cfg *config.Config, log *slog.Logger) (*Server, error) { return StartOn(nil, cfg, log) }
+
+// StartOn is Start on a listener that the service manager keeps, see Inherited; nil: on one of our own.
+func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Server, error) {
 	endpoint := cfg.Endpoint("ws-binary")
 	if endpoint == nil {
 		return nil, fmt.Errorf("server: connectionEndpoints has no entry of type ws-binary: no client could connect")
@@ -55,6 +61,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	events := monitor.CountEvents(log.Handler())
 	log = slog.New(events)
 	s := &Server{cfg: cfg, log: log, name: serverName(cfg), front: newFront(cfg, endpoint.WebSocket.URLPath)}
+	s.front.kept = inherited != nil
 	m, err := openMonitoring(cfg, events)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	if s.auth, err = newAuthentication(cfg, st.users(), log); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
-	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
+	if err := s.serve(inherited, loops, &endpoint.WebSocket); err != nil {
 		m.close()
 		return nil, errors.Join(err, st.close())
 	}
@@ -86,7 +93,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 }
 
 // serve starts the loops.
-func (s *Server) serve(loops int, ep *config.WebSocket) error {
+func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
 	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
 	if err := sessions.Validate(); err != nil {
@@ -97,6 +104,7 @@ func (s *Server) serve(loops int, ep *config.WebSocket) error {
 		s.auth.users.node.Store(s.node)
 	}
 	options := engineOptions(s.cfg, ep, loops, s.log)
+	options.Listener = inherited
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
 	var err error
@@ -110,6 +118,9 @@ func (s *Server) announce() {
 		s.log.Info("not part of this build, so not served: "+strings.Join(missing, ", "), "event", "INFO")
 	}
 	endpoint := s.cfg.Endpoint("ws-binary")
+	if s.front.kept {
+		s.log.Info("the service manager keeps the socket: httpServer.options.host and port are not looked at", "event", "INFO")
+	}
 	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on ws://%s%s with %d loops", s.name, s.engine.Addr(), endpoint.WebSocket.URLPath, s.engine.Loops()), "event", "INFO")
 	s.log.Info("deepstream-fast started", "event", "INFO")
 }
@@ -123,10 +134,18 @@ func (s *Server) Done() <-chan struct{} { return s.engine.Done() }
 // Err returns why the server ended by itself. Valid after Done.
 func (s *Server) Err() error { return s.engine.Err() }
 
-// Stop ends the server: it accepts nobody any more, gives every client what is queued for it and
-// then close code 1001, and waits for them until ctx ends. Every write that was accepted is kept.
+// Status says in a line what the server does, for the service manager.
+func (s *Server) Status() string { return "serving WebSockets on " + s.Addr().String() }
+
+// Stop ends the server. Health checks fail at once, and after drainDelay it accepts nobody any more, gives
+// every client what is queued for it and then close code 1001, and waits for them until ctx ends. Every
+// write that was accepted is kept.
 func (s *Server) Stop(ctx context.Context) error {
+	again := s.stopping.Swap(true)
 	s.front.ready.Store(false)
+	if !again {
+		awaitBalancers(ctx, s.cfg.DrainDelay.Std())
+	}
 	err := s.engine.Stop(ctx)
 	s.monitoring.close()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
@@ -137,6 +156,19 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
+// awaitBalancers gives those who ask for our health the time to send clients elsewhere.
+func awaitBalancers(ctx context.Context, delay time.Duration) {
+	if delay == 0 {
+		return
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 func (s *Server) logTotals() {
 	e, n := s.engine.Stats(), s.node.Stats()
 	s.log.Info("totals", "event", "INFO",
@@ -145,6 +177,9 @@ func (s *Server) logTotals() {
 		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
 		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
 }
+
+// drainShare is the part of shutdownTimeout in which clients are told to leave, if there are many.
+const drainShare = 4
 
 func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) engine.Options {
 	h := &cfg.HTTPServer.Options
@@ -160,6 +195,7 @@ func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slo
 		Refuse:            ws.Text,
 		OwedBytesMax:      memoryTotal() / 4,
 		HeartbeatInterval: ep.HeartbeatInterval.Std(),
+		DrainTimeout:      cfg.ShutdownTimeout.Std() / drainShare,
 		FlushInterval:     ep.OutgoingBufferTimeout.Std(),
 		FlushBytesMax:     int(ep.MaxBufferByteSize),
 		Log:               log,

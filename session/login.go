@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,14 +17,15 @@ import (
 // undecodable answers bytes that are no message, by phase. The connection stays: source
 // spec/wire.md §9.
 func (l *Loop) undecodable(c *engine.Conn, s *conn) {
+	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthInvalidMessage}
 	switch s.phase {
 	case phaseChallenge:
-		l.answer(c, protocol.TopicConnection, protocol.ConnectionInvalidMessage)
+		l.reply.Topic, l.reply.Action = protocol.TopicConnection, protocol.ConnectionInvalidMessage
 	case phaseOpen:
-		l.answer(c, protocol.TopicParser, protocol.ParserUnknownTopic)
-	default:
-		l.answer(c, protocol.TopicAuth, protocol.AuthInvalidMessage)
+		l.reply.Topic, l.reply.Action = protocol.TopicParser, protocol.ParserUnknownTopic
 	}
+	l.complainAbout(c.ID(), slog.LevelWarn, "MESSAGE_PARSE_ERROR", &l.reply)
+	l.transmit(c.ID(), &l.reply, engine.Reply)
 }
 
 // answer sends a message that consists of its action.
@@ -88,6 +90,9 @@ func (l *Loop) authenticate(c *engine.Conn, s *conn, credentials []byte) {
 	s.phase = phaseAuthenticating
 	s.attempt++
 	attempt, id := s.attempt, c.ID()
+	if l.events.wants(slog.LevelDebug) {
+		l.events.log.Debug(s.login.remote, "event", "REQUEST", "connection", id.String())
+	}
 	s.login.request = &auth.Request{
 		RemoteAddr: s.login.remote, Header: s.login.header, Headers: s.login.headers, Data: bytes.Clone(credentials),
 	}
@@ -161,6 +166,7 @@ func (l *Loop) loggedIn(c *engine.Conn, s *conn, r auth.Result) {
 	l.node.stats.online.Add(1)
 	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthSuccessful, Data: r.ClientData}
 	l.Reply(c.ID(), &l.reply)
+	l.logLogin(c, "AUTH_SUCCESSFUL", clean(r.ID))
 	l.presenceLogin(c.ID(), r.ID)
 	l.expire(c, s, r.Expires)
 }
@@ -216,12 +222,15 @@ func (l *Loop) refuseLogin(c *engine.Conn, s *conn, r auth.Result) {
 	s.login.failures++
 	if l.node.opts.LogInvalidAuthData {
 		data := s.login.request.Data
-		l.node.opts.Log.Info("login refused", "event", "AUTH_UNSUCCESSFUL", "remote", s.login.remote, "authData", string(data[:min(len(data), loggedBytesMax)]))
+		l.logLogin(c, "AUTH_UNSUCCESSFUL", "login refused", "remote", s.login.remote, "authData", string(data[:min(len(data), loggedBytesMax)]))
+	} else {
+		l.logLogin(c, "AUTH_UNSUCCESSFUL", "login refused", "remote", s.login.remote)
 	}
 	s.login.request = nil
 	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthUnsuccessful, Data: r.ClientData}
 	l.Reply(c.ID(), &l.reply)
 	if s.login.failures >= l.node.opts.AuthAttemptsMax {
+		l.logLogin(c, "TOO_MANY_AUTH_ATTEMPTS", "too many authentication attempts", "remote", s.login.remote)
 		l.answer(c, protocol.TopicAuth, protocol.AuthTooManyAuthAttempts)
 		l.eng.Close(c, ws.ClosePolicyViolation, "too many authentication attempts")
 	}
@@ -251,6 +260,7 @@ func (l *Loop) loginTimeout(id protocol.ConnID) {
 		return
 	}
 	l.node.stats.authTimeouts.Add(1)
+	l.logLogin(c, "AUTHENTICATION_TIMEOUT", "no login in time", "remote", s.login.remote)
 	l.answer(c, protocol.TopicConnection, protocol.ConnectionAuthenticationTimeout)
 	l.eng.Close(c, ws.ClosePolicyViolation, "authentication timeout")
 }

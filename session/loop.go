@@ -64,6 +64,7 @@ type Loop struct {
 	handOns    int        // pieces of removals that may still be done in this turn
 	woken      bool       // a turn for these is on its way
 
+	events eventLog
 	parses lazyjson.Counters // of this loop; safe from any goroutine
 	tally  tally
 
@@ -73,7 +74,7 @@ type Loop struct {
 }
 
 func newLoop(n *Node, eng *engine.Loop) *Loop {
-	l := &Loop{id: eng.ID(), node: n, eng: eng}
+	l := &Loop{id: eng.ID(), node: n, eng: eng, events: newEventLog(n.opts.Log)}
 	l.subs = registry.NewLoop(n.table, l.id)
 	l.fan = fanout.New(l.id, n.table, l.subs, output{l, engine.Droppable})
 	l.news = fanout.New(l.id, n.table, l.subs, output{l, engine.Broadcast})
@@ -105,6 +106,7 @@ func (l *Loop) Open(c *engine.Conn, hs *ws.Handshake) {
 	if t := l.node.opts.UnauthenticatedTimeout; t > 0 {
 		s.login.timer = l.eng.StartTimer(t, timerLogin, uint64(c.ID()))
 	}
+	l.logOpen(c, s.login.remote, hs.Header("referer"))
 }
 
 // Message implements engine.Handler: every protocol message in one WebSocket message is handled, in
@@ -145,6 +147,7 @@ const correlationBytesMax = 1 << 10
 // registry is released in slices.
 func (l *Loop) Close(c *engine.Conn) {
 	s := l.conns.at(c.Slot())
+	l.logClose(c, s)
 	l.endLogin(s)
 	l.records.closed(s)
 	if s.used&usedRPC != 0 {
@@ -232,8 +235,13 @@ func (l *Loop) on(loop int, f func(*Loop)) {
 // Reply implements bulk.Out.
 func (l *Loop) Reply(to protocol.ConnID, m *protocol.Message) { l.send(to, m, engine.Reply) }
 
-// send encodes m for one connection, wherever it lives.
+// send encodes m for one connection, wherever it lives, and logs it if it is a complaint.
 func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class) {
+	l.complain(to, m)
+	l.transmit(to, m, class)
+}
+
+func (l *Loop) transmit(to protocol.ConnID, m *protocol.Message, class engine.Class) {
 	if to.Loop() != l.id {
 		l.tally.sent(m)
 		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Class: class, Conn: to, Frame: l.fan.Frame(m)})

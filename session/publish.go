@@ -36,6 +36,7 @@ func (r *records) sendAll(about protocol.Kind, slots []uint32, except uint32, fr
 
 // Send implements record.Out. All a home sends to one connection answers a request of it.
 func (o recordOut) Send(to protocol.ConnID, m *protocol.Message) {
+	o.l.complain(to, m)
 	if to.Loop() != o.l.id {
 		o.l.tally.sent(m)
 		o.r.post(to.Loop(), engine.Mail{Kind: mailRecordAnswer, Conn: to, Frame: o.r.fan.Frame(m)})

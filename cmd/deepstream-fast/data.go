@@ -60,6 +60,9 @@ func newCheck(stdout io.Writer) *cobra.Command {
 
 func registerConfig(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", "", "configuration file (.toml, .yml, .yaml or .json)")
+	if err := cmd.MarkFlagFilename("config", "toml", "yml", "yaml", "json"); err != nil {
+		panic(err) // there is no such flag: our mistake
+	}
 }
 
 // loadFor reads the configuration that tells where the data is.

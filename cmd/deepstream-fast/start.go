@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,13 +48,15 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	startCmd := &cobra.Command{Use: "start", Short: "Start the server (the default)", Args: cobra.NoArgs, RunE: run}
 	f.register(root)
 	f.register(startCmd)
-	root.AddCommand(startCmd, newBackup(stdout), newCheck(stdout), newHash(os.Stdin, stdout, stderr), newInfo(stdout), newPermission(stdout), newVersion(stdout))
+	root.AddCommand(startCmd, newReload(stdout), newHealth(stdout), newConvert(stdout, stderr),
+		newBackup(stdout), newCheck(stdout), newHash(os.Stdin, stdout, stderr), newInfo(stdout), newPermission(stdout),
+		newVersion(stdout))
 	return root
 }
 
 func (f *flags) register(cmd *cobra.Command) {
+	registerConfig(cmd, &f.config)
 	s := cmd.Flags()
-	s.StringVarP(&f.config, "config", "c", "", "configuration file (.toml, .yml, .yaml or .json)")
 	s.StringVar(&f.host, "host", "", "address to listen on")
 	s.IntVar(&f.port, "port", 0, "port to listen on")
 	s.StringVar(&f.serverName, "server-name", "", "name of this node")
@@ -68,6 +67,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.BoolVar(&f.disableAuth, "disable-auth", false, "let everybody log in")
 	s.BoolVar(&f.disablePermissions, "disable-permissions", false, "let everybody do everything")
 	s.StringVarP(&f.libDir, "lib-dir", "l", "", "ignored: plugins are compiled in")
+	complete(cmd, "log-level", "debug", "info", "warn", "error", "off")
+	complete(cmd, "log-format", "text", "json")
 }
 
 // start loads the configuration, runs the server until a signal and stops it.
@@ -83,8 +84,9 @@ func start(cmd *cobra.Command, f *flags, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stdout, "%s: the configuration is valid\n", path)
 		return nil
 	}
-	log := server.NewLogger(cfg, stdout, stderr, isTerminal(stdout))
-	slog.SetDefault(log)
+	log := server.OpenLog(cfg, stdout, stderr, isTerminal(stdout))
+	defer log.Close()
+	slog.SetDefault(log.Logger)
 	for _, w := range cfg.Warnings {
 		log.Warn(w.Error(), "event", "INVALID_CONFIG_DATA")
 	}
@@ -95,43 +97,11 @@ func start(cmd *cobra.Command, f *flags, stdout, stderr io.Writer) error {
 	if cfg.ShowLogo {
 		fmt.Fprintln(stdout, logo)
 	}
-	// Signals are caught before the server starts, when one must not be lost, and until the process has
-	// ended: a late one must not turn its exit code into a failure.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	s, err := server.Start(cfg, log)
-	if err != nil {
-		log.Error(err.Error(), "event", "FATAL_EXCEPTION")
-		return errReported
-	}
-	select {
-	case sig := <-signals:
-		return stop(s, sig, signals, cfg, log)
-	case <-s.Done():
-		log.Error("the server has ended by itself", "event", "FATAL_EXCEPTION", "error", fmt.Sprint(s.Err()))
-		return errReported
-	}
-}
-
-// stop ends the server gracefully; a second signal, or shutdownTimeout, ends it at once.
-func stop(s *server.Server, sig os.Signal, signals <-chan os.Signal, cfg *config.Config, log *slog.Logger) error {
-	log.Info("shutting down: "+sig.String(), "event", "INFO")
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout.Std())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Stop(ctx) }() // ends with ctx at the latest, or with the process
-	select {
-	case err := <-stopped:
-		if err != nil {
-			log.Error(err.Error(), "event", "FATAL_EXCEPTION")
-			return errReported
-		}
-		log.Info("stopped", "event", "INFO")
-		return nil
-	case <-signals:
-		log.Warn("second signal: leaving at once", "event", "INFO")
-		return errReported
-	}
+	p := &process{cfg: cfg, log: log, load: func() (*config.Config, error) {
+		cfg, _, err := f.load(cmd)
+		return cfg, err
+	}}
+	return p.run()
 }
 
 // load reads the configuration file and puts the command line over it.
