@@ -17,21 +17,23 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// Engine runs the loops of one listener.
+// Engine runs the loops of one server.
 type Engine struct {
 	gnet.BuiltinEventEngine
 
 	// Set by Start, then constant.
-	opts      Options
-	loops     []*Loop
-	start     time.Time
-	listener  net.Listener
-	reactor   *gnet.Client // a server without a listener: see accept.go
-	partial   *ws.Budget   // of connections that the handler trusts
-	strangers *ws.Budget   // of all others
-	owed      budget
-	slowLog   *limitedLog
-	done      chan struct{} // closed when nothing is served any more
+	opts       Options
+	loops      []*Loop
+	start      time.Time
+	doors      []*door
+	reactor    *gnet.Client // a server without a listener: see accept.go
+	partial    *ws.Budget   // of connections that the handler trusts
+	strangers  *ws.Budget   // of all others
+	owed       budget
+	unsecured  budget      // bytes of connections whose TLS handshake is not done
+	handshakes *handshakes // nil without TLS
+	slowLog    *limitedLog
+	done       chan struct{} // closed when nothing is served any more
 
 	conns     atomic.Int64
 	refused   atomic.Uint64
@@ -66,27 +68,33 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
-	listener, err := listen(o.Host, o.Port)
+	doors, err := openDoors(&o)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		opts: o, start: time.Now(), listener: listener,
+		opts: o, start: time.Now(), doors: doors,
 		partial:   ws.NewBudget(o.PartialBytesMax),
 		strangers: ws.NewBudget(o.PartialBytesMax / 4),
 		owed:      budget{max: o.OwedBytesMax},
+		unsecured: budget{max: handshakesBytesMax},
 		slowLog:   newLimitedLog(o.Log),
 		done:      make(chan struct{}), halted: make(chan struct{}),
 	}
 	setProcs(o.Loops)
+	if o.TLS != nil {
+		e.handshakes = newHandshakes(o.HandshakesMax)
+	}
 	for id := range o.Loops {
 		e.loops = append(e.loops, newLoop(e, id))
 	}
 	if err := e.startReactor(); err != nil {
-		_ = listener.Close()
+		closeDoors(doors)
 		return nil, err
 	}
-	go e.accept() // ends when Stop closes the listener
+	for _, d := range doors {
+		go e.accept(d) // ends when Stop closes the listener
+	}
 	return e, nil
 }
 
@@ -136,8 +144,11 @@ func (e *Engine) Done() <-chan struct{} { return e.done }
 // Err returns why the engine ended, nil after Stop. Valid after Done.
 func (e *Engine) Err() error { return e.runErr }
 
-// Addr returns the address listened on.
-func (e *Engine) Addr() *net.TCPAddr { return e.listener.Addr().(*net.TCPAddr) }
+// Addr returns the TCP address listened on, nil if there is only a Unix socket.
+func (e *Engine) Addr() *net.TCPAddr {
+	addr, _ := e.doors[0].listener.Addr().(*net.TCPAddr)
+	return addr
+}
 
 // Loops returns the number of loops.
 func (e *Engine) Loops() int { return len(e.loops) }
@@ -165,7 +176,7 @@ var ErrBusy = errors.New("engine: a loop was still busy when the time to stop ha
 // loop does not listen.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.draining.Store(true)
-	_ = e.listener.Close()
+	closeDoors(e.doors)
 	e.postAll(Mail{Kind: mailDrain})
 	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
 	defer cancel()

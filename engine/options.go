@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"crypto/tls"
+	"io/fs"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"deepstream-fast/codec/ws"
@@ -50,6 +53,19 @@ const (
 type Options struct {
 	Host string // address to listen on; empty: all
 	Port int    // TCP port; 0: chosen by the kernel, see Engine.Addr
+
+	UnixSocket     string      // path of a Unix socket to listen on as well, never with TLS; empty: none
+	UnixSocketMode fs.FileMode // who may connect to it; 0: 0660
+	UnixSocketOnly bool        // do not listen on TCP
+
+	TLS              *tls.Config   // the TCP port speaks TLS; nil: it does not
+	HandshakesMax    int           // TLS handshakes under way at a time, some 40 KiB each; 0: 1,024
+	HandshakeTimeout time.Duration // a TLS handshake must be complete by then; 0: 10 s
+
+	// ProxyTrusted are the addresses whose connections begin with a PROXY header, all of them: who does
+	// not send one is refused. ProxyUnix says so of the Unix socket.
+	ProxyTrusted []netip.Prefix
+	ProxyUnix    bool
 
 	Loops          int // reactors; 0: one less than the CPUs, at least one, see DefaultLoops
 	ConnectionsMax int // 0: from RLIMIT_NOFILE
@@ -131,6 +147,8 @@ const MailEngine = 0xF0
 const (
 	mailDrain = MailEngine + iota
 	mailAbort
+	mailWire      // what a TLS handshake has written
+	mailHandshake // the end of one
 )
 
 // TimerConn is the one timer kind the engine keeps for itself.
@@ -153,6 +171,10 @@ func (o Options) withDefaults() Options {
 	def(&o.MessageBytesMax, 1<<20)
 	def(&o.BulkBytesMax, o.MessageBytesMax)
 	def(&o.FlushBytesMax, 100_000)
+	def(&o.HandshakesMax, 1024)
+	if o.UnixSocketMode == 0 {
+		o.UnixSocketMode = 0o660
+	}
 	if o.PartialBytesMax == 0 {
 		o.PartialBytesMax = 256 << 20
 	}
@@ -162,6 +184,7 @@ func (o Options) withDefaults() Options {
 	dur(&o.SlowTimeout, 10*time.Second)
 	dur(&o.HeartbeatInterval, 30*time.Second)
 	dur(&o.HeadTimeout, 5*time.Second)
+	dur(&o.HandshakeTimeout, 10*time.Second)
 	dur(&o.CloseTimeout, 2*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

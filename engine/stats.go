@@ -10,6 +10,9 @@ type counters struct {
 	droppedFrames, droppedBytes, droppedMail atomic.Uint64
 	protocolErrors, headTimeouts             atomic.Uint64
 	heartbeatTimeouts, panics, longTurns     atomic.Uint64
+	handshakes, resumed, handshakesFailed    atomic.Uint64
+	handshakesShed, handshakeTimeouts        atomic.Uint64
+	wrongProtocol, proxyRefused              atomic.Uint64
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that
@@ -36,6 +39,14 @@ type Stats struct {
 	HeartbeatTimeouts uint64
 	Panics            uint64
 	LongTurns         uint64 // turns of more than 20 ms
+
+	Handshakes        uint64 // TLS handshakes completed, of which
+	Resumed           uint64 // took up an earlier session
+	HandshakesFailed  uint64 // TLS handshakes that came to nothing
+	HandshakesShed    uint64 // connections closed because too many handshakes were under way
+	HandshakeTimeouts uint64 // connections that never completed one
+	WrongProtocol     uint64 // plain HTTP on a TLS port, TLS on a plain one
+	ProxyRefused      uint64 // PROXY headers that are missing, malformed or of somebody not trusted
 }
 
 // Stats returns the current sums.
@@ -62,6 +73,13 @@ func (e *Engine) Stats() Stats {
 		s.HeartbeatTimeouts += c.heartbeatTimeouts.Load()
 		s.Panics += c.panics.Load()
 		s.LongTurns += c.longTurns.Load()
+		s.Handshakes += c.handshakes.Load()
+		s.Resumed += c.resumed.Load()
+		s.HandshakesFailed += c.handshakesFailed.Load()
+		s.HandshakesShed += c.handshakesShed.Load()
+		s.HandshakeTimeouts += c.handshakeTimeouts.Load()
+		s.WrongProtocol += c.wrongProtocol.Load()
+		s.ProxyRefused += c.proxyRefused.Load()
 	}
 	s.Refused, s.Unable, s.OwedBytes = e.refused.Load(), e.unable.Load(), e.owed.used.Load()
 	return s
