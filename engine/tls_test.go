@@ -247,9 +247,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	for _, sent := range [][]byte{nil, hello[:3], hello[:100], hello} {
 		c := dial(t, e)
 		c.send(sent)
-		if _, err := io.Copy(io.Discard, c.r); err != nil && !errors.Is(err, io.EOF) {
-			t.Logf("%d bytes: %v", len(sent), err) // a reset is as good
-		}
+		_, _ = io.Copy(io.Discard, c.r) // to its end, in whatever way; for ever would fail by the deadline below
 	}
 	if n := e.Stats().HandshakeTimeouts; n != 4 {
 		t.Errorf("%d timeouts, want 4", n)
@@ -343,7 +341,7 @@ func TestStopOverTLS(t *testing.T) {
 func TestSlowReadersOverTLS(t *testing.T) {
 	e, _ := startSecure(t, func(o *Options) { o.OutboundBytesMax = 32 << 20 })
 	slow := dialTLS(t, e, clientTLS(tls.VersionTLS13), func(n net.Conn) net.Conn {
-		_ = n.(*net.TCPConn).SetReadBuffer(16 << 10)
+		_ = n.(*net.TCPConn).SetReadBuffer(64 << 10)
 		return n
 	}).upgrade()
 	publisher := dialWSS(t, e, tls.VersionTLS12)
