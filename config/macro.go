@@ -66,7 +66,7 @@ func (x *expander) replace(n *node, name, path string) {
 	ext := filepath.Ext(path)
 	s := newSource(path, raw, hasComments(ext), x.env, x.report)
 	if parsers[ext] == nil {
-		n.text = s.text
+		n.text, n.from = s.text, path
 		return
 	}
 	if loaded := parse(s, x.report); loaded != nil {

@@ -2,52 +2,30 @@ package engine
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"deepstream-fast/internal/testkit"
 )
 
-// identity is a certificate for 127.0.0.1 that vouches for itself, made once per test binary.
-var identity = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "engine test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+// identity is an authority and a certificate of it, made once per test binary.
+var identity = sync.OnceValues(func() (root, server *testkit.Certificate) {
+	root = testkit.Root("engine test")
+	return root, root.Issue("server", 24*time.Hour)
 })
 
 func serverTLS() *tls.Config {
-	pair, _ := identity()
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true}
+	_, server := identity()
+	return &tls.Config{Certificates: []tls.Certificate{server.Pair()}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true}
 }
 
 func clientTLS(version uint16) *tls.Config {
-	_, pool := identity()
-	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: version, MaxVersion: version, NextProtos: []string{"http/1.1"}}
+	root, _ := identity()
+	return &tls.Config{RootCAs: root.Pool(), ServerName: "127.0.0.1", MinVersion: version, MaxVersion: version, NextProtos: []string{"http/1.1"}}
 }
 
 // versions are those that the server speaks.

@@ -37,7 +37,8 @@ type Server struct {
 	log    *slog.Logger
 	name   string
 	front  *front
-	store  *storage // nil: nothing is kept
+	store  *storage      // nil: nothing is kept
+	certs  *certificates // nil: no TLS
 	node   *session.Node
 	engine *engine.Engine
 }
@@ -63,6 +64,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(err, st.close())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
+	s.certs.start(s.engine.Done())
 	s.front.ready.Store(true)
 	s.announce()
 	return s, nil
@@ -79,7 +81,10 @@ func (s *Server) serve(loops int, ep *config.WebSocket) error {
 	options := engineOptions(s.cfg, ep, loops, s.log)
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
-	var err error
+	err := s.listener(&options)
+	if err != nil {
+		return err
+	}
 	s.engine, err = engine.Start(options)
 	return err
 }
@@ -89,11 +94,11 @@ func (s *Server) announce() {
 		s.log.Info("not part of this build, so not served: "+strings.Join(missing, ", "), "event", "INFO")
 	}
 	endpoint := s.cfg.Endpoint("ws-binary")
-	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on ws://%s%s with %d loops", s.name, s.engine.Addr(), endpoint.WebSocket.URLPath, s.engine.Loops()), "event", "INFO")
+	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on %s with %d loops", s.name, s.urls(endpoint.WebSocket.URLPath), s.engine.Loops()), "event", "INFO")
 	s.log.Info("deepstream-fast started", "event", "INFO")
 }
 
-// Addr returns the address listened on.
+// Addr returns the TCP address listened on, nil if there is only a Unix socket.
 func (s *Server) Addr() *net.TCPAddr { return s.engine.Addr() }
 
 // Done is closed when the server can't go on; Err tells why.
@@ -121,7 +126,8 @@ func (s *Server) logTotals() {
 		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
 		"jsonValidated", s.node.Parses(lazyjson.ReasonValidate), "jsonPatched", s.node.Parses(lazyjson.ReasonPatch)+s.node.Parses(lazyjson.ReasonPatchMulti),
 		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
-		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
+		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics,
+		"handshakes", e.Handshakes, "handshakesFailed", e.HandshakesFailed+e.HandshakeTimeouts, "handshakesShed", e.HandshakesShed)
 }
 
 func engineOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *slog.Logger) engine.Options {
