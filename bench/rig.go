@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -15,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"deepstream-fast/bench/load"
 )
 
 // Server names what is measured.
@@ -48,7 +47,7 @@ func configOf(s Server) string {
 	if d, ok := durabilities[s]; ok {
 		storage = fmt.Sprintf("type = \"default\"\noptions = { path = %q, durability = %q }", dataOf(s), d)
 	}
-	return "logLevel = \"ERROR\"\n\n[storage]\n" + storage + "\n"
+	return "logLevel = \"ERROR\"\n\n[storage]\n" + storage + "\n" + secured(s)
 }
 
 // dataOf returns the folder of a server's records, empty at every start.
@@ -58,6 +57,7 @@ func dataOf(s Server) string { return "data-" + string(s) }
 type Rig struct {
 	dir       string
 	others    map[Server]func(port string) []string
+	roots     *x509.CertPool // of FastTLS
 	serverCPU int
 	pinned    bool
 }
@@ -105,7 +105,7 @@ func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
 func (r *Rig) Add(s Server, argv func(port string) []string) { r.others[s] = argv }
 
 // ours reports whether s is deepstream-fast.
-func (s Server) ours() bool { return s == Fast || durabilities[s] != "" }
+func (s Server) ours() bool { return s == Fast || s == FastTLS || durabilities[s] != "" }
 
 func (r *Rig) binary(s Server) string {
 	if s.ours() {
@@ -122,6 +122,11 @@ func (r *Rig) build(root string, s Server) error {
 	case s.ours():
 		if err := os.WriteFile(r.config(s), []byte(configOf(s)), 0o600); err != nil {
 			return fmt.Errorf("bench: %w", err)
+		}
+		if s == FastTLS {
+			if err := r.certify(); err != nil {
+				return err
+			}
 		}
 		if _, err := os.Stat(r.binary(s)); err == nil {
 			return nil // the same program with another configuration
@@ -208,21 +213,20 @@ func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 		_ = p.cmd.Wait()
 		close(p.exited)
 	}()
-	if err := p.awaitLogin(); err != nil {
+	if err := p.awaitLogin(r.login(s)); err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("bench: start %s: %w\n%s", s, err, p.stderr)
 	}
 	return p, nil
 }
 
-func (p *Process) awaitLogin() error {
+func (p *Process) awaitLogin(login func(addr string) error) error {
 	deadline := time.After(startTimeout)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for {
-		c, err := load.Dial(p.Addr, 0, startTimeout)
+		err := login(p.Addr)
 		if err == nil {
-			c.Close()
 			return nil
 		}
 		select {
