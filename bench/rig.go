@@ -2,7 +2,7 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"deepstream-fast/bench/load"
 )
 
 // Server names what is measured.
@@ -49,7 +47,7 @@ func configOf(s Server) string {
 	if d, ok := durabilities[s]; ok {
 		storage = fmt.Sprintf("type = \"default\"\noptions = { path = %q, durability = %q }", dataOf(s), d)
 	}
-	return "logLevel = \"ERROR\"\n\n[storage]\n" + storage + "\n"
+	return "logLevel = \"ERROR\"\n\n[storage]\n" + storage + "\n" + secured(s)
 }
 
 // dataOf returns the folder of a server's records, empty at every start.
@@ -60,6 +58,7 @@ type Rig struct {
 	dir       string
 	others    map[Server]func(port string) []string
 	logins    map[Server]string // credentials, where {} is not enough
+	roots     *x509.CertPool    // of FastTLS
 	serverCPU int
 	pinned    bool
 }
@@ -117,7 +116,7 @@ func (r *Rig) AddConfigured(s Server, config, credentials string) error {
 }
 
 // ours reports whether s is deepstream-fast.
-func (s Server) ours() bool { return s == Fast || durabilities[s] != "" }
+func (s Server) ours() bool { return s == Fast || s == FastTLS || durabilities[s] != "" }
 
 func (r *Rig) binary(s Server) string {
 	if s.ours() {
@@ -134,6 +133,11 @@ func (r *Rig) build(root string, s Server) error {
 	case s.ours():
 		if err := os.WriteFile(r.config(s), []byte(configOf(s)), 0o600); err != nil {
 			return fmt.Errorf("bench: %w", err)
+		}
+		if s == FastTLS {
+			if err := r.certify(); err != nil {
+				return err
+			}
 		}
 		if _, err := os.Stat(r.binary(s)); err == nil {
 			return nil // the same program with another configuration
@@ -220,21 +224,20 @@ func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 		_ = p.cmd.Wait()
 		close(p.exited)
 	}()
-	if err := p.awaitLogin(cmp.Or(r.logins[s], "{}")); err != nil {
+	if err := p.awaitLogin(r.login(s)); err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("bench: start %s: %w\n%s", s, err, p.stderr)
 	}
 	return p, nil
 }
 
-func (p *Process) awaitLogin(credentials string) error {
+func (p *Process) awaitLogin(login func(addr string) error) error {
 	deadline := time.After(startTimeout)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for {
-		c, err := load.DialAs(p.Addr, 0, startTimeout, credentials)
+		err := login(p.Addr)
 		if err == nil {
-			c.Close()
 			return nil
 		}
 		select {

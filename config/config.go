@@ -107,16 +107,28 @@ type HTTPServerOptions struct {
 	SlowConsumerTimeout  Duration `key:"slowConsumerTimeout" default:"10s" range:"1ms.." doc:"Time a connection may stay blocked before the policy applies."`
 	MaxConnections       int      `key:"maxConnections" default:"0" range:"0..16777216" doc:"Open connections; 0 derives it from the limit on file descriptors."`
 	Loops                int      `key:"loops" default:"0" range:"0..1024" doc:"Event loops; 0 derives it from the CPUs."`
-	SSL                  SSL      `key:"ssl" unavailable:"*" doc:"Serve TLS."`
+	SSL                  SSL      `key:"ssl" doc:"Serve TLS on the port. Needs a certificate and its key."`
+
+	UnixSocket    UnixSocket    `key:"unixSocket"`
+	ProxyProtocol ProxyProtocol `key:"proxyProtocol"`
 }
 
-// SSL holds the contents, not the names, of PEM files; normally by fileLoad.
+// SSL holds the contents of PEM files, as the official server takes them, normally by fileLoad, or their
+// names.
 type SSL struct {
-	Key        string `key:"key" required:"true" doc:"Private key, PEM text."`
-	Cert       string `key:"cert" required:"true" doc:"Certificate chain, PEM text."`
-	CA         string `key:"ca" default:"" doc:"Certificate authorities, PEM text."`
-	DHParams   string `key:"dhParams" default:"" doc:"Diffie-Hellman parameters of the official uws service."`
-	Passphrase string `key:"passphrase" default:"" doc:"Passphrase of the private key."`
+	Key               string   `key:"key" default:"" doc:"Private key, PEM text."`
+	Cert              string   `key:"cert" default:"" doc:"Certificate chain, PEM text."`
+	CA                string   `key:"ca" default:"" doc:"Certificate authorities, PEM text: they complete the chain, and judge client certificates."`
+	KeyFile           string   `key:"keyFile" default:"" doc:"File of the private key, instead of key. A relative path starts at the configuration file."`
+	CertFile          string   `key:"certFile" default:"" doc:"File of the certificate chain, instead of cert."`
+	CAFile            string   `key:"caFile" default:"" doc:"File of certificate authorities, instead of ca."`
+	RequireClientCert bool     `key:"requireClientCert" default:"false" doc:"Refuse clients without a certificate that one of the authorities has issued."`
+	WatchInterval     Duration `key:"watchInterval" default:"0s" range:"0s..1h" doc:"Time between two looks whether the files have changed; 0 does not look."`
+	DHParams          Ignored  `key:"dhParams" ignored:"only elliptic curves are used" doc:"Diffie-Hellman parameters of the official uws service."`
+	Passphrase        string   `key:"passphrase" default:"" doc:"Passphrase of the private key."`
+
+	// Set by Load: the files that the contents came from by fileLoad, empty for what did not.
+	CertLoadedFrom, KeyLoadedFrom, CALoadedFrom string
 }
 
 // Endpoint is one way in. Only the options of its Type are set.

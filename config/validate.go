@@ -35,6 +35,7 @@ func (k *checker) config(c *Config) {
 		k.problem("logLevel", "logLevel = \"INHERIT\": the root has nothing to inherit from")
 	}
 	k.origins(&c.HTTPServer.Options)
+	k.listener(&c.HTTPServer.Options)
 	k.paths(c)
 	k.endpoints(c.ConnectionEndpoints)
 	k.auth(c)

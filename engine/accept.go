@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -16,16 +14,6 @@ import (
 // while the loops are too busy to refuse. So the listener is ours, and gnet is used through the type it
 // calls a Client, which takes over established connections and gives each to the loop that has the
 // fewest. Measured in docs/adr/0006-an-acceptor-of-our-own.md.
-
-// listen opens the port with everything set that accepted sockets inherit.
-func listen(host string, port int) (net.Listener, error) {
-	lc := net.ListenConfig{KeepAlive: -1, Control: tuneListener} // keep-alive is inherited: no system call per connection
-	ln, err := lc.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
-	}
-	return ln, nil
-}
 
 // adopt sets the same on a listener that somebody else has opened. Its connections get Go's keep-alive
 // on top, three system calls each, since that can't be switched off on it.
@@ -46,17 +34,17 @@ func adopt(ln net.Listener) (net.Listener, error) {
 
 // accept hands connections to the reactor until Stop closes the listener. Running out of descriptors or
 // memory makes newcomers wait in the kernel's queue.
-func (e *Engine) accept() {
+func (e *Engine) accept(d *door) {
 	slots := make(chan struct{}, enrollingMax)
 	defer func() { // everybody accepted is on his loop, or refused
 		for range enrollingMax {
 			slots <- struct{}{}
 		}
-		close(e.acceptDone)
+		close(d.done)
 	}()
 	var pause time.Duration
 	for {
-		c, err := e.listener.Accept()
+		c, err := d.listener.Accept()
 		switch {
 		case err == nil:
 			pause = 0
@@ -82,7 +70,7 @@ func (e *Engine) accept() {
 		slots <- struct{}{} // a busy loop makes the others wait too, in the kernel's queue
 		go func() {         // ends as soon as the loop has opened the connection
 			defer func() { <-slots }()
-			if _, err := e.reactor.EnrollContext(c, nil); err != nil {
+			if _, err := e.reactor.EnrollContext(c, d); err != nil {
 				e.conns.Add(-1)
 				e.unable.Add(1)
 				e.slowLog.warn("ACCEPT", "can't take over a connection: "+err.Error())

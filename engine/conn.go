@@ -28,6 +28,7 @@ type Conn struct {
 	loop *Loop
 	head []byte   // request head received so far, stateHead only
 	out  *backlog // nil while the peer keeps up
+	edge *edge    // TLS and what a proxy has said; nil without either
 
 	reader ws.Reader
 	timer  timer.ID
@@ -53,10 +54,17 @@ func (c *Conn) Slot() uint32 { return c.slot }
 // IsOpen reports whether something can be sent.
 func (c *Conn) IsOpen() bool { return c.state == stateOpen }
 
-// RemoteAddr returns the peer's address as text, or "" when it is gone. It allocates.
+// RemoteAddr returns the address of the peer, or of the client that a trusted proxy acts for, as text:
+// "unix" on a Unix socket, "" when it is gone. It allocates.
 func (c *Conn) RemoteAddr() string {
+	if c.edge != nil && c.edge.remote.IsValid() {
+		return c.edge.remote.String()
+	}
 	if c.gc == nil || c.gc.RemoteAddr() == nil {
 		return ""
+	}
+	if c.gc.RemoteAddr().Network() == "unix" { // whose other end has no name
+		return "unix"
 	}
 	return c.gc.RemoteAddr().String()
 }

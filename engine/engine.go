@@ -17,21 +17,23 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// Engine runs the loops of one listener.
+// Engine runs the loops of one server.
 type Engine struct {
 	gnet.BuiltinEventEngine
 
 	// Set by Start, then constant.
-	opts      Options
-	loops     []*Loop
-	start     time.Time
-	listener  net.Listener
-	reactor   *gnet.Client // a server without a listener: see accept.go
-	partial   *ws.Budget   // of connections that the handler trusts
-	strangers *ws.Budget   // of all others
-	owed      budget
-	slowLog   *limitedLog
-	done      chan struct{} // closed when nothing is served any more
+	opts       Options
+	loops      []*Loop
+	start      time.Time
+	doors      []*door
+	reactor    *gnet.Client // a server without a listener: see accept.go
+	partial    *ws.Budget   // of connections that the handler trusts
+	strangers  *ws.Budget   // of all others
+	owed       budget
+	unsecured  budget      // bytes of connections whose TLS handshake is not done
+	handshakes *handshakes // nil without TLS
+	slowLog    *limitedLog
+	done       chan struct{} // closed when nothing is served any more
 
 	conns     atomic.Int64
 	refused   atomic.Uint64
@@ -43,8 +45,7 @@ type Engine struct {
 	halted    chan struct{} // closed when the loops have ended
 	runErr    error         // set before done is closed
 
-	acceptDone chan struct{} // closed when nobody is on the way to a loop any more
-	pulse      []uint64      // owned by the caller of Pulse: the turns each loop had taken
+	pulse []uint64 // owned by the caller of Pulse: the turns each loop had taken
 }
 
 // DefaultLoops returns the number of loops for this machine: one CPU is left to the accept
@@ -69,27 +70,33 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
-	listener, err := o.listen()
+	doors, err := openDoors(&o)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		opts: o, start: time.Now(), listener: listener,
+		opts: o, start: time.Now(), doors: doors,
 		partial:   ws.NewBudget(o.PartialBytesMax),
 		strangers: ws.NewBudget(o.PartialBytesMax / 4),
 		owed:      budget{max: o.OwedBytesMax},
+		unsecured: budget{max: handshakesBytesMax},
 		slowLog:   newLimitedLog(o.Log),
-		done:      make(chan struct{}), halted: make(chan struct{}), acceptDone: make(chan struct{}),
+		done:      make(chan struct{}), halted: make(chan struct{}),
 	}
 	setProcs(o.Loops)
+	if o.TLS != nil {
+		e.handshakes = newHandshakes(o.HandshakesMax)
+	}
 	for id := range o.Loops {
 		e.loops = append(e.loops, newLoop(e, id))
 	}
 	if err := e.startReactor(); err != nil {
-		_ = listener.Close()
+		closeDoors(doors)
 		return nil, err
 	}
-	go e.accept() // ends when Stop closes the listener
+	for _, d := range doors {
+		go e.accept(d) // ends when Stop closes the listener
+	}
 	return e, nil
 }
 
@@ -139,8 +146,11 @@ func (e *Engine) Done() <-chan struct{} { return e.done }
 // Err returns why the engine ended, nil after Stop. Valid after Done.
 func (e *Engine) Err() error { return e.runErr }
 
-// Addr returns the address listened on.
-func (e *Engine) Addr() *net.TCPAddr { return e.listener.Addr().(*net.TCPAddr) }
+// Addr returns the TCP address listened on, nil if there is only a Unix socket.
+func (e *Engine) Addr() *net.TCPAddr {
+	addr, _ := e.doors[0].listener.Addr().(*net.TCPAddr)
+	return addr
+}
 
 // Loops returns the number of loops.
 func (e *Engine) Loops() int { return len(e.loops) }
@@ -168,10 +178,10 @@ var ErrBusy = errors.New("engine: a loop was still busy when the time to stop ha
 // which is an error if somebody missed something or a loop does not listen.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.draining.Store(true)
-	_ = e.listener.Close()
+	closeDoors(e.doors)
 	patience, cancel := context.WithTimeout(ctx, untilAbort(ctx))
 	defer cancel()
-	e.awaitAcceptor(patience)
+	e.awaitDoors(patience)
 	e.sendAway(patience)
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
@@ -193,11 +203,14 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return nil
 }
 
-// awaitAcceptor waits until whoever was accepted is known to a loop, and can be told to leave.
-func (e *Engine) awaitAcceptor(ctx context.Context) {
-	select {
-	case <-e.acceptDone:
-	case <-ctx.Done():
+// awaitDoors waits until whoever was accepted is known to a loop, and can be told to leave.
+func (e *Engine) awaitDoors(ctx context.Context) {
+	for _, d := range e.doors {
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 //	many:n:x    comes back n times
 //	panic       panics
 //	big:n       comes back as n bytes
+//	remote      comes back as the peer's address
+//	detach:x    goes to hubs.detached, with x as what was read already
 type hub struct {
 	l     *Loop
 	hubs  *hubs
@@ -35,6 +37,7 @@ type hubs struct {
 	closed   int
 	released int
 	class    Class // set before the start
+	detached chan net.Conn
 }
 
 func (h *hub) Open(c *Conn, _ *ws.Handshake) {
@@ -69,6 +72,14 @@ func (h *hub) Message(c *Conn, payload []byte, text bool) {
 				h.l.Post(i, Mail{Frame: f})
 			}
 		}
+	case "remote":
+		h.l.Send(c, ws.AppendFrame(nil, ws.Binary, []byte(c.RemoteAddr())), Reply)
+	case "detach":
+		conn, err := h.l.detachTLS(c, []byte(arg))
+		if err != nil {
+			panic(err)
+		}
+		h.hubs.detached <- conn
 	case "panic":
 		panic("as asked")
 	}
@@ -108,7 +119,7 @@ func startHub(t *testing.T, change func(*Options)) (*Engine, *hubs) {
 
 func startHubOf(t *testing.T, class Class, change func(*Options)) (*Engine, *hubs) {
 	t.Helper()
-	hs := &hubs{byLoop: map[int]*hub{}, class: class}
+	hs := &hubs{byLoop: map[int]*hub{}, class: class, detached: make(chan net.Conn, 1)}
 	o := Options{
 		Host: "127.0.0.1", Loops: 2, CloseTimeout: 200 * time.Millisecond,
 		Upgrade: func(h *ws.Head) int {

@@ -13,6 +13,7 @@ import (
 // openedSocket takes a socket that gnet has just accepted onto its loop.
 func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	l.readClock()
+	d, _ := gc.Context().(*door)
 	c := l.conns.acquire()
 	if c == nil {
 		return gnet.Close
@@ -25,6 +26,9 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	gc.SetContext(c)
 	l.stats.opened.Add(1)
 	l.rearm(c, l.headTimeout())
+	if d != nil && !d.plain() {
+		l.openEdge(c, d)
+	}
 	return gnet.None
 }
 
@@ -35,6 +39,9 @@ func (l *Loop) closedSocket(c *Conn) {
 		// A peer that has only shut its sending side still reads: what it has asked for is written
 		// before gnet closes the descriptor.
 		l.relieve()
+	}
+	if c.edge != nil {
+		l.closeEdge(c)
 	}
 	if c.out != nil {
 		l.unblock(c)
@@ -64,15 +71,24 @@ func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 	l.readClock()
 	c.seen = l.now
 	l.stats.bytesIn.Add(uint64(len(b)))
+	if c.edge != nil {
+		l.edgeTraffic(c, b)
+	} else {
+		l.consume(c, b)
+	}
+	invariant.Poison(b)
+	l.endRead()
+	return gnet.None
+}
+
+// consume takes what c's peer has said, decrypted if need be.
+func (l *Loop) consume(c *Conn, b []byte) {
 	if c.state == stateHead {
 		b = l.readHead(c, b)
 	}
 	if c.state == stateOpen {
 		l.readFrames(c, b)
 	}
-	invariant.Poison(b)
-	l.endRead()
-	return gnet.None
 }
 
 // endRead settles at once when sockets become readable one by one, and leaves it to a turn
@@ -151,6 +167,9 @@ func (l *Loop) Trust(c *Conn) { c.trusted = true }
 // readHead collects an HTTP request head, answers it, and returns the bytes behind it. c has become
 // a WebSocket, waits for its next request, or is closing.
 func (l *Loop) readHead(c *Conn, b []byte) []byte {
+	if len(c.head) == 0 && l.speaksTLS(c, b) {
+		return nil
+	}
 	for c.state == stateHead && len(b) > 0 {
 		head, rest := c.takeHead(b)
 		switch {

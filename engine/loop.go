@@ -44,6 +44,7 @@ type Loop struct {
 	outbox     [][]Mail // by destination loop
 	posting    bool     // some outbox is not empty
 	cork       []byte
+	ciphers    *ciphers      // nil without TLS
 	flushAt    time.Duration // with FlushInterval: when the waiting output is due; 0: nothing waits
 	drain      drain
 	inTurn     bool
@@ -72,6 +73,9 @@ func newLoop(e *Engine, id int) *Loop {
 	l.trusted.Budget = e.partial
 	l.trusted.BulkBytesMax, l.trusted.Bulk = e.opts.BulkBytesMax, e.opts.Bulk
 	l.task = l.run
+	if e.opts.TLS != nil {
+		l.ciphers = newCiphers()
+	}
 	l.handler = e.opts.NewHandler(l)
 	return l
 }
@@ -196,6 +200,10 @@ func (l *Loop) drainMail() (more bool) {
 			l.drain.allow(l, m)
 		case mailAbort:
 			l.abortAll()
+		case mailWire:
+			l.handshakeOutput(m)
+		case mailHandshake:
+			l.handshakeDone(m.Body.(*handshake))
 		default:
 			l.handler.Mail(m)
 		}
@@ -255,7 +263,11 @@ func (l *Loop) connTimer(c *Conn) {
 	beat := l.opts.HeartbeatInterval
 	switch c.state {
 	case stateHead:
-		l.stats.headTimeouts.Add(1)
+		if c.edge != nil && (c.edge.phase == phaseHello || c.edge.phase == phaseHandshake) {
+			l.stats.handshakeTimeouts.Add(1)
+		} else {
+			l.stats.headTimeouts.Add(1)
+		}
 		c.because(EndedHead)
 		l.closeSocket(c)
 	case stateOpen:

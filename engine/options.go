@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"crypto/tls"
+	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"deepstream-fast/codec/ws"
@@ -55,7 +58,19 @@ type Options struct {
 
 	// Listener is a TCP socket that listens already and that somebody else keeps open: newcomers who find
 	// the engine gone wait in its queue for the next one. nil: one of our own, at Host and Port.
-	Listener net.Listener
+	Listener       net.Listener
+	UnixSocket     string      // path of a Unix socket to listen on as well, never with TLS; empty: none
+	UnixSocketMode fs.FileMode // who may connect to it; 0: 0660
+	UnixSocketOnly bool        // do not listen on TCP
+
+	TLS              *tls.Config   // the TCP port speaks TLS; nil: it does not
+	HandshakesMax    int           // TLS handshakes under way at a time, some 40 KiB each; 0: 1,024
+	HandshakeTimeout time.Duration // a TLS handshake must be complete by then; 0: 10 s
+
+	// ProxyTrusted are the addresses whose connections begin with a PROXY header, all of them: who does
+	// not send one is refused. ProxyUnix says so of the Unix socket.
+	ProxyTrusted []netip.Prefix
+	ProxyUnix    bool
 
 	Loops          int // reactors; 0: one less than the CPUs, at least one, see DefaultLoops
 	ConnectionsMax int // 0: from RLIMIT_NOFILE
@@ -139,6 +154,8 @@ const MailEngine = 0xF0
 const (
 	mailDrain = MailEngine + iota
 	mailAbort
+	mailWire      // what a TLS handshake has written
+	mailHandshake // the end of one
 )
 
 // TimerConn is the one timer kind the engine keeps for itself.
@@ -161,6 +178,10 @@ func (o Options) withDefaults() Options {
 	def(&o.MessageBytesMax, 1<<20)
 	def(&o.BulkBytesMax, o.MessageBytesMax)
 	def(&o.FlushBytesMax, 100_000)
+	def(&o.HandshakesMax, 1024)
+	if o.UnixSocketMode == 0 {
+		o.UnixSocketMode = 0o660
+	}
 	if o.PartialBytesMax == 0 {
 		o.PartialBytesMax = 256 << 20
 	}
@@ -170,6 +191,7 @@ func (o Options) withDefaults() Options {
 	dur(&o.SlowTimeout, 10*time.Second)
 	dur(&o.HeartbeatInterval, 30*time.Second)
 	dur(&o.HeadTimeout, 5*time.Second)
+	dur(&o.HandshakeTimeout, 10*time.Second)
 	dur(&o.CloseTimeout, 2*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -232,13 +232,24 @@ func (l *Loop) writeOrKeep(c *Conn, frame []byte, class Class) {
 	}
 }
 
-// write gives b, at most corkBytes, to the socket. It reports whether more may follow: not if the
-// connection is gone, nor if gnet had to keep a part, after which the connection is blocked.
+// write gives b, at most corkBytes, to the socket, encrypted if need be. It reports whether more may
+// follow: not if the connection is gone, nor if gnet had to keep a part, after which the connection is
+// blocked.
 func (l *Loop) write(c *Conn, b []byte) bool {
 	if invariant.Enabled {
 		invariant.Assert(c.gc.OutboundBuffered() == 0, "engine: write to %s with %d bytes outstanding (I3)", c.ID(), c.gc.OutboundBuffered())
 		invariant.Assert(len(b) <= corkBytes, "engine: a write of %d bytes (I4)", len(b))
 	}
+	if c.edge != nil && c.edge.tls != nil {
+		if b = l.seal(c, b); b == nil {
+			return false
+		}
+	}
+	return l.put(c, b)
+}
+
+// put is write for bytes that are as the peer is to get them.
+func (l *Loop) put(c *Conn, b []byte) bool {
 	l.stats.bytesOut.Add(uint64(len(b)))
 	l.stats.writes.Add(1)
 	n := send(c.fd, b)
@@ -294,6 +305,9 @@ func (l *Loop) startClosing(c *Conn) {
 // finish ends the sending direction of a closing connection once everything is written.
 func (l *Loop) finish(c *Conn) {
 	if c.out != nil || c.finSent {
+		return
+	}
+	if c.edge != nil && !l.sayBye(c) {
 		return
 	}
 	if c.hangup {

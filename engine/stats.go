@@ -17,6 +17,9 @@ type counters struct {
 	turns                                    [turnBuckets]atomic.Uint64
 	turnTime                                 atomic.Int64
 	pulses                                   atomic.Uint64 // for Pulse
+	handshakes, resumed, handshakesFailed    atomic.Uint64
+	handshakesShed, handshakeTimeouts        atomic.Uint64
+	wrongProtocol, proxyRefused              atomic.Uint64
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that
@@ -44,9 +47,16 @@ type Stats struct {
 	Panics            uint64
 	LongTurns         uint64 // turns of more than 20 ms
 
-	Ended    [Endings]uint64     // connections closed, by reason
-	Turns    [turnBuckets]uint64 // turns by duration, up to each of TurnBounds and beyond
-	TurnTime time.Duration       // of all turns
+	Ended             [Endings]uint64     // connections closed, by reason
+	Turns             [turnBuckets]uint64 // turns by duration, up to each of TurnBounds and beyond
+	TurnTime          time.Duration       // of all turns
+	Handshakes        uint64              // TLS handshakes completed, of which
+	Resumed           uint64              // took up an earlier session
+	HandshakesFailed  uint64              // TLS handshakes that came to nothing
+	HandshakesShed    uint64              // connections closed because too many handshakes were under way
+	HandshakeTimeouts uint64              // connections that never completed one
+	WrongProtocol     uint64              // plain HTTP on a TLS port, TLS on a plain one
+	ProxyRefused      uint64              // PROXY headers that are missing, malformed or of somebody not trusted
 }
 
 // Stats returns the current sums.
@@ -80,6 +90,13 @@ func (e *Engine) Stats() Stats {
 			s.Turns[i] += c.turns[i].Load()
 		}
 		s.TurnTime += time.Duration(c.turnTime.Load())
+		s.Handshakes += c.handshakes.Load()
+		s.Resumed += c.resumed.Load()
+		s.HandshakesFailed += c.handshakesFailed.Load()
+		s.HandshakesShed += c.handshakesShed.Load()
+		s.HandshakeTimeouts += c.handshakeTimeouts.Load()
+		s.WrongProtocol += c.wrongProtocol.Load()
+		s.ProxyRefused += c.proxyRefused.Load()
 	}
 	s.Refused, s.Unable, s.OwedBytes = e.refused.Load(), e.unable.Load(), e.owed.used.Load()
 	return s

@@ -41,6 +41,7 @@ type Server struct {
 	front  *front
 	store  *storage // nil: nothing is kept
 	auth   *authentication
+	certs  *certificates // nil: no TLS
 	node   *session.Node
 	engine *engine.Engine
 
@@ -86,6 +87,7 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 		return nil, errors.Join(err, st.close())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
+	s.certs.start(s.engine.Done())
 	s.front.ready.Store(true)
 	m.begin(s)
 	s.announce()
@@ -107,7 +109,10 @@ func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) 
 	options.Listener = inherited
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
-	var err error
+	err := s.listener(&options)
+	if err != nil {
+		return err
+	}
 	s.engine, err = engine.Start(options)
 	s.auth.makeRoom(s.cfg)
 	return err
@@ -121,11 +126,11 @@ func (s *Server) announce() {
 	if s.front.kept {
 		s.log.Info("the service manager keeps the socket: httpServer.options.host and port are not looked at", "event", "INFO")
 	}
-	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on ws://%s%s with %d loops", s.name, s.engine.Addr(), endpoint.WebSocket.URLPath, s.engine.Loops()), "event", "INFO")
+	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on %s with %d loops", s.name, s.urls(endpoint.WebSocket.URLPath), s.engine.Loops()), "event", "INFO")
 	s.log.Info("deepstream-fast started", "event", "INFO")
 }
 
-// Addr returns the address listened on.
+// Addr returns the TCP address listened on, nil if there is only a Unix socket.
 func (s *Server) Addr() *net.TCPAddr { return s.engine.Addr() }
 
 // Done is closed when the server can't go on; Err tells why.
@@ -175,7 +180,8 @@ func (s *Server) logTotals() {
 		"connections", e.Opened, "logins", n.Logins, "messagesIn", e.MessagesIn, "bytesIn", e.BytesIn, "bytesOut", e.BytesOut,
 		"jsonValidated", s.node.Parses(lazyjson.ReasonValidate), "jsonPatched", s.node.Parses(lazyjson.ReasonPatch)+s.node.Parses(lazyjson.ReasonPatchMulti),
 		"slowConsumers", e.SlowClosed, "droppedFrames", e.DroppedFrames, "droppedMail", e.DroppedMail,
-		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics)
+		"refused", e.Refused, "longTurns", e.LongTurns, "protocolErrors", e.ProtocolErrors, "heartbeatTimeouts", e.HeartbeatTimeouts, "panics", e.Panics,
+		"handshakes", e.Handshakes, "handshakesFailed", e.HandshakesFailed+e.HandshakeTimeouts, "handshakesShed", e.HandshakesShed)
 }
 
 // drainShare is the part of shutdownTimeout in which clients are told to leave, if there are many.

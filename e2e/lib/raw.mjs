@@ -45,9 +45,9 @@ export class Raw {
   #closed
 
   /** Resolves when the upgrade is done; rejects with the HTTP status if it is refused. */
-  static async open (url) {
+  static async open (url, options = {}) {
     const raw = new Raw()
-    const socket = raw.#socket = new WebSocket(url)
+    const socket = raw.#socket = new WebSocket(url, options)
     socket.on('message', (data, isBinary) => {
       raw.#inbox.push(isBinary ? data : new Error('text frame from the server'))
       raw.#wake()

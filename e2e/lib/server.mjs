@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -37,9 +38,11 @@ export class Server {
   #clients = []
   log = ''
 
-  constructor (folder, port) {
+  /** `ca` is the authority that vouches for a server that speaks TLS. */
+  constructor (folder, port, ca) {
     this.#folder = folder
     this.port = port
+    this.ca = ca
   }
 
   get url () { return `127.0.0.1:${this.port}` }
@@ -62,9 +65,18 @@ export class Server {
   }
 
   async healthy () {
+    if (this.ca) return await this.healthyOverTLS()
     const answer = await fetch(`http://${this.url}/health-check`).catch(() => undefined)
     await answer?.arrayBuffer()
     return answer?.status === 200
+  }
+
+  healthyOverTLS () {
+    return new Promise(resolve => {
+      get(`https://${this.url}/health-check`, { ca: this.ca, agent: false }, answer => {
+        answer.resume().on('end', () => resolve(answer.statusCode === 200))
+      }).on('error', () => resolve(false))
+    })
   }
 
   /** Sends a signal to the process and resolves with its exit code (null if the signal ended it). */
@@ -85,7 +97,8 @@ export class Server {
    * An official client, not logged in. Its error events collect in `client.errors`: a test that provokes some takes
    * them out, whatever is left fails the file.
    */
-  connect (options = {}, { create = current, url = this.url } = {}) {
+  connect (options = {}, { create = current, url = this.ca ? `wss://${this.url}` : this.url } = {}) {
+    if (this.ca) options = { ...options, socketOptions: { ca: this.ca, ...options.socketOptions } }
     const client = create(url, {
       subscriptionInterval: 0, reconnectIntervalIncrement: 20, maxReconnectInterval: 200, maxReconnectAttempts: 500, ...options
     })
@@ -104,8 +117,8 @@ export class Server {
   }
 
   /** A raw protocol socket in phase P1 (fresh), P2 (challenged) or P3 (logged in). */
-  async raw (phase = 'P3', username = undefined) {
-    const raw = await Raw.open(`ws://${this.url}/deepstream`)
+  async raw (phase = 'P3', username = undefined, options = {}) {
+    const raw = await Raw.open(`${this.ca ? 'wss' : 'ws'}://${this.url}/deepstream`, { ca: this.ca, ...options })
     this.#opened.push(() => raw.destroy())
     if (phase !== 'P1') await raw.challenge()
     if (phase === 'P3') await raw.login(username)
@@ -139,13 +152,16 @@ export class Server {
 /** Resolves when the server has handled everything `client` sent before: it handles one connection's messages in order. */
 export const settled = client => within('settling', client.presence.getAll([]))
 
-/** Starts the server of a test file; `config` is its conf.toml as an object. */
-export async function serve (config = {}) {
+/**
+ * Starts the server of a test file; `config` is its conf.toml as an object. `prepare` is called with the folder before,
+ * and returns the authority if the server is to speak TLS.
+ */
+export async function serve (config = {}, { prepare } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'deepstream-fast-e2e-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const quiet = { logger: { type: 'json' }, monitoringServer: { enabled: false } } // files run side by side
   await writeFile(join(folder, 'conf.toml'), toml({ ...quiet, ...config }))
-  const server = new Server(folder, await freePort())
+  const server = new Server(folder, await freePort(), await prepare?.(folder))
   afterEach(() => server.release())
   after(() => server.finish())
   await server.start()

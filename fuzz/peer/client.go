@@ -40,6 +40,11 @@ func Dial(addr net.Addr) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
+	return Over(conn)
+}
+
+// Over opens a WebSocket over conn, which is closed on an error.
+func Over(conn net.Conn) (*Client, error) {
 	c := &Client{conn: conn, r: bufio.NewReader(conn)}
 	if err := c.upgrade(); err != nil {
 		_ = conn.Close()

@@ -1,0 +1,243 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"deepstream-fast/config"
+	"deepstream-fast/engine"
+	"deepstream-fast/engine/certs"
+)
+
+const (
+	certificateBytesMax = 1 << 20             // of one file
+	expiryWarning       = 14 * 24 * time.Hour // how long before a certificate ends this is worth a line
+)
+
+// listener fills in where the engine listens and what is spoken there.
+func (s *Server) listener(o *engine.Options) error {
+	h := &s.cfg.HTTPServer.Options
+	if h.UnixSocket.Path != "" {
+		o.UnixSocket = inDir(s.cfg, h.UnixSocket.Path)
+	}
+	o.UnixSocketMode, _ = h.UnixSocket.FileMode() // as Validate has found it
+	o.UnixSocketOnly = h.UnixSocket.Only
+	var err error
+	if o.ProxyTrusted, o.ProxyUnix, err = h.ProxyProtocol.Parse(); err != nil {
+		return fmt.Errorf("server: httpServer.options.proxyProtocol.%w", err)
+	}
+	if !h.SSL.Enabled() {
+		return nil
+	}
+	if s.certs, err = openCertificates(s.cfg, s.log); err != nil {
+		return err
+	}
+	o.TLS = s.certs.source.Config()
+	return nil
+}
+
+// inDir returns where path, as written in the configuration file, leads.
+func inDir(cfg *config.Config, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(cfg.Dir, path)
+}
+
+// urls returns what is listened on, for people to read.
+func (s *Server) urls(path string) string {
+	var all []string
+	if addr := s.engine.Addr(); addr != nil {
+		scheme := "ws"
+		if s.certs != nil {
+			scheme = "wss"
+		}
+		all = append(all, scheme+"://"+addr.String()+path)
+	}
+	if socket := s.cfg.HTTPServer.Options.UnixSocket.Path; socket != "" {
+		all = append(all, "unix:"+inDir(s.cfg, socket))
+	}
+	return strings.Join(all, " and ")
+}
+
+// ReloadCertificates reads the files of httpServer.options.ssl again. Clients that are connected stay.
+// On an error the certificate of before is shown further. Without TLS, or with contents that come from
+// no file, there is nothing to do. Safe for concurrent use.
+func (s *Server) ReloadCertificates() error { return s.certs.reload() }
+
+// CertificateExpires returns when the first certificate of the chain that is shown ends, the zero time
+// without TLS.
+func (s *Server) CertificateExpires() time.Time {
+	if s.certs == nil {
+		return time.Time{}
+	}
+	return s.certs.source.Expires()
+}
+
+// certificates connects the files of httpServer.options.ssl with what the engine shows. A nil one does
+// nothing.
+type certificates struct {
+	// Set by openCertificates, then constant.
+	cfg    *config.Config
+	log    *slog.Logger
+	source *certs.Source
+
+	mu sync.Mutex // one reload at a time
+}
+
+func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
+	ssl := &cfg.HTTPServer.Options.SSL
+	c := &certificates{cfg: cfg, log: log}
+	cert, key, ca, err := c.read(false)
+	if err != nil {
+		return nil, err
+	}
+	c.source, err = certs.New(cert, key, certs.Options{Passphrase: ssl.Passphrase, CA: ca, RequireClientCert: ssl.RequireClientCert})
+	if err != nil {
+		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
+	}
+	c.warnOfExpiry()
+	return c, nil
+}
+
+// read returns the three texts: from their files, or as the configuration has them. again reads also
+// what fileLoad has read before.
+func (c *certificates) read(again bool) (cert, key, ca []byte, err error) {
+	ssl := &c.cfg.HTTPServer.Options.SSL
+	part := func(contents, file, loadedFrom string) (text []byte) {
+		switch {
+		case err != nil:
+			return nil
+		case file != "":
+			text, err = readPEM(inDir(c.cfg, file))
+		case again && loadedFrom != "":
+			text, err = readPEM(loadedFrom)
+		default:
+			text = []byte(contents)
+		}
+		return text
+	}
+	cert = part(ssl.Cert, ssl.CertFile, ssl.CertLoadedFrom)
+	key = part(ssl.Key, ssl.KeyFile, ssl.KeyLoadedFrom)
+	ca = part(ssl.CA, ssl.CAFile, ssl.CALoadedFrom)
+	return cert, key, ca, err
+}
+
+func readPEM(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, certificateBytesMax+1))
+	if err == nil && len(text) > certificateBytesMax {
+		err = fmt.Errorf("%s is larger than the maximum of %s", path, config.Size(certificateBytesMax))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
+	}
+	return text, nil
+}
+
+func (c *certificates) reload() error {
+	if c == nil || len(c.cfg.HTTPServer.Options.SSL.Files()) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cert, key, ca, err := c.read(true)
+	if err != nil {
+		return err
+	}
+	if err := c.source.SwapAll(cert, key, ca); err != nil {
+		return fmt.Errorf("server: httpServer.options.ssl: %w; the certificate of before is shown further", err)
+	}
+	c.log.Info("certificate loaded", "event", "CERTIFICATE", "expires", c.source.Expires().UTC().Format(time.DateTime))
+	c.warnOfExpiry()
+	return nil
+}
+
+func (c *certificates) warnOfExpiry() {
+	if left := time.Until(c.source.Expires()); left < expiryWarning {
+		c.log.Warn("the TLS certificate ends soon", "event", "CERTIFICATE",
+			"expires", c.source.Expires().UTC().Format(time.DateTime), "days", int(left/(24*time.Hour)))
+	}
+}
+
+// start looks after the files until done is closed, if that is asked for.
+func (c *certificates) start(done <-chan struct{}) {
+	if c == nil {
+		return
+	}
+	ssl := &c.cfg.HTTPServer.Options.SSL
+	if ssl.WatchInterval > 0 && len(ssl.Files()) > 0 {
+		tick := time.NewTicker(ssl.WatchInterval.Std())
+		go func() { // ends with the engine
+			defer tick.Stop()
+			c.watch(tick.C, done)
+		}()
+	}
+}
+
+// watch looks whenever tick says so.
+func (c *certificates) watch(tick <-chan time.Time, done <-chan struct{}) {
+	seen := c.state()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick:
+			seen = c.look(seen)
+		}
+	}
+}
+
+// look reloads the files if they are not as seen, and returns how they are. A certificate and its key are
+// two files, so one look may find them half replaced: the next one finds another change.
+func (c *certificates) look(seen [6]fileState) [6]fileState {
+	now := c.state()
+	if now == seen {
+		return seen
+	}
+	if err := c.reload(); err != nil {
+		c.log.Warn(err.Error(), "event", "CERTIFICATE")
+	}
+	return now
+}
+
+// fileState is what tells one content of a file from another without reading it.
+type fileState struct {
+	modified time.Time
+	size     int64
+	missing  bool
+}
+
+// state returns that of all files, in a form that can be compared.
+func (c *certificates) state() (all [6]fileState) {
+	ssl := &c.cfg.HTTPServer.Options.SSL
+	for i, name := range []string{ssl.CertFile, ssl.KeyFile, ssl.CAFile} {
+		if name != "" {
+			all[i] = stateOf(os.Stat(inDir(c.cfg, name)))
+		}
+	}
+	for i, path := range []string{ssl.CertLoadedFrom, ssl.KeyLoadedFrom, ssl.CALoadedFrom} {
+		if path != "" {
+			all[3+i] = stateOf(os.Stat(path))
+		}
+	}
+	return all
+}
+
+func stateOf(info fs.FileInfo, err error) fileState {
+	if err != nil {
+		return fileState{missing: true}
+	}
+	return fileState{modified: info.ModTime(), size: info.Size()}
+}

@@ -1,0 +1,165 @@
+package server
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"deepstream-fast/config"
+	"deepstream-fast/internal/testkit"
+)
+
+// folder is a configuration with its files.
+type folder struct {
+	t   *testing.T
+	dir string
+}
+
+func (f folder) write(name string, text []byte) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, name), text, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f folder) load(ssl string) *config.Config {
+	f.t.Helper()
+	f.write("conf.toml", []byte("[storage]\ntype = \"none\"\n[httpServer.options]\nhost = \"127.0.0.1\"\nport = 0\n[httpServer.options.ssl]\n"+ssl))
+	cfg, err := config.Load(filepath.Join(f.dir, "conf.toml"), func(string) (string, bool) { return "", false })
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return cfg
+}
+
+const (
+	byName   = "certFile = \"cert.pem\"\nkeyFile = \"key.pem\"\n"
+	byMacro  = "cert = \"fileLoad(cert.pem)\"\nkey = \"fileLoad(key.pem)\"\n"
+	watching = "watchInterval = \"1h\"\n"
+)
+
+func TestCertificatesAreReloaded(t *testing.T) {
+	root := testkit.Root("root")
+	for name, ssl := range map[string]string{"by name": byName, "by fileLoad": byMacro} {
+		t.Run(name, func(t *testing.T) {
+			first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 24*time.Hour)
+			f := folder{t, t.TempDir()}
+			f.write("cert.pem", first.CertPEM())
+			f.write("key.pem", first.KeyPEM())
+			var log bytes.Buffer
+			s, err := Start(f.load(ssl+watching), slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Stop(t.Context()) })
+			client := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: root.Pool()}, DisableKeepAlives: true}
+			shown := func() string {
+				t.Helper()
+				answer, err := (&http.Client{Transport: client}).Get("https://" + s.Addr().String() + "/health-check")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode != 200 {
+					t.Errorf("health check: %s", answer.Status)
+				}
+				return answer.TLS.PeerCertificates[0].Subject.CommonName
+			}
+			if shown() != "first" || !strings.Contains(log.String(), "wss://") || strings.Contains(log.String(), "ends soon") {
+				t.Errorf("at the start: %s", log.String())
+			}
+			f.write("cert.pem", second.CertPEM())
+			if err := s.ReloadCertificates(); err == nil || !strings.Contains(err.Error(), "does not match") || shown() != "first" {
+				t.Errorf("half a change: %v", err)
+			}
+			f.write("key.pem", second.KeyPEM())
+			if err := s.ReloadCertificates(); err != nil || shown() != "second" || !s.CertificateExpires().Equal(second.NotAfter) {
+				t.Errorf("a whole change: %v, expires %v", err, s.CertificateExpires())
+			}
+			if !strings.Contains(log.String(), "ends soon") {
+				t.Errorf("no warning of a certificate with a day to live: %s", log.String())
+			}
+			if err := os.Remove(filepath.Join(f.dir, "key.pem")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.ReloadCertificates(); err == nil || shown() != "second" {
+				t.Errorf("a missing key: %v", err)
+			}
+		})
+	}
+}
+
+func TestCertificatesAreWatched(t *testing.T) {
+	root := testkit.Root("root")
+	first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 200*24*time.Hour)
+	f := folder{t, t.TempDir()}
+	f.write("cert.pem", first.CertPEM())
+	f.write("key.pem", first.KeyPEM())
+	var log bytes.Buffer
+	c, err := openCertificates(f.load(byName+watching), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := c.state()
+	look := func() { seen = c.look(c.look(seen)) } // the second time there is nothing new
+	look()
+	f.write("cert.pem", append(second.CertPEM(), '\n'))
+	look()
+	if !c.source.Expires().Equal(first.NotAfter) {
+		t.Error("half a change was taken")
+	}
+	f.write("key.pem", append(second.KeyPEM(), '\n'))
+	look()
+	if !c.source.Expires().Equal(second.NotAfter) {
+		t.Error("a whole change was not")
+	}
+	done := make(chan struct{})
+	close(done)
+	c.watch(nil, done) // ends
+	if n := strings.Count(log.String(), "does not match"); n != 1 {
+		t.Errorf("half a change was reported %d times:\n%s", n, log.String())
+	}
+	if strings.Contains(log.String(), "PRIVATE") {
+		t.Error("the log has a key in it")
+	}
+}
+
+func TestNoCertificate(t *testing.T) {
+	f := folder{t, t.TempDir()}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	good := testkit.Root("root").Issue("good", time.Hour)
+	f.write("cert.pem", good.CertPEM())
+	for name, tt := range map[string]struct {
+		key  []byte
+		ssl  string
+		want string
+	}{
+		"missing":  {nil, byName, "no such file"},
+		"rubbish":  {[]byte("rubbish"), byName, "httpServer.options.ssl: certs:"},
+		"too long": {make([]byte, certificateBytesMax+1), byName, "larger than the maximum of 1MiB"},
+		"no ca":    {good.KeyPEM(), byName + "requireClientCert = true\nca = \" \"\n", "there is no ca"},
+	} {
+		_ = os.Remove(filepath.Join(f.dir, "key.pem"))
+		if tt.key != nil {
+			f.write("key.pem", tt.key)
+		}
+		s, err := Start(f.load(tt.ssl), quiet)
+		if err == nil {
+			_ = s.Stop(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	var without *certificates
+	if err := without.reload(); err != nil {
+		t.Errorf("without TLS: %v", err)
+	}
+}
