@@ -17,6 +17,7 @@ const (
 	stateFree    connState = iota // slot unused
 	stateHead                     // waiting for a complete HTTP request head
 	stateOpen                     // WebSocket established
+	stateVirtual                  // has no socket, see OpenVirtual
 	stateClosing                  // our last bytes are on their way, the peer has to hang up
 	stateClosed                   // gnet has let go of the socket
 )
@@ -50,7 +51,7 @@ func (c *Conn) ID() protocol.ConnID { return protocol.MakeConnID(c.loop.id, c.sl
 func (c *Conn) Slot() uint32 { return c.slot }
 
 // IsOpen reports whether something can be sent.
-func (c *Conn) IsOpen() bool { return c.state == stateOpen }
+func (c *Conn) IsOpen() bool { return c.state == stateOpen || c.state == stateVirtual }
 
 // RemoteAddr returns the peer's address as text, or "" when it is gone. It allocates.
 func (c *Conn) RemoteAddr() string {

@@ -33,6 +33,7 @@ type Engine struct {
 	slowLog   *limitedLog
 	done      chan struct{} // closed when nothing is served any more
 
+	web       web
 	conns     atomic.Int64
 	refused   atomic.Uint64
 	unable    atomic.Uint64
@@ -66,6 +67,9 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
+	if o.HTTPConnectionsMax == 0 {
+		o.HTTPConnectionsMax = min(max(limit/4, 1), httpConnsMax)
+	}
 	listener, err := listen(o.Host, o.Port)
 	if err != nil {
 		return nil, err
@@ -76,6 +80,7 @@ func Start(o Options) (*Engine, error) {
 		strangers: ws.NewBudget(o.PartialBytesMax / 4),
 		owed:      budget{max: o.OwedBytesMax},
 		slowLog:   newLimitedLog(o.Log),
+		web:       web{conns: map[*webConn]struct{}{}},
 		done:      make(chan struct{}), halted: make(chan struct{}),
 	}
 	setProcs(o.Loops)
@@ -171,6 +176,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	defer cancel()
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
+		e.cutHTTP()
 		e.awaitGone(ctx)
 	}
 	go e.halt.Do(func() { // a busy loop holds it up: ends with that, or with the process
