@@ -83,6 +83,8 @@ func (n *Node) home(name []byte) int {
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
 	overruns                            atomic.Uint64
+	requests                            atomic.Int64
+	requestsRefused                     atomic.Uint64
 	online                              atomic.Int64
 }
 
@@ -91,6 +93,8 @@ type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
+	Requests                            int    // without a connection, in progress
+	RequestsRefused                     uint64 // over Options.RequestsMax
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
 }
 
@@ -114,5 +118,7 @@ func (n *Node) Stats() Stats {
 		Online:        int(n.stats.online.Load()),
 		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
 		Overruns:      n.stats.overruns.Load(),
+
+		Requests: int(n.stats.requests.Load()), RequestsRefused: n.stats.requestsRefused.Load(),
 	}
 }
