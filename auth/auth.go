@@ -34,6 +34,7 @@ type Result struct {
 	ID         string // empty: IDAnonymous
 	ClientData []byte // JSON text for the client, success or not; nil: none
 	ServerData []byte // JSON text for permission rules; nil: none
+	Token      []byte // JSON text that a login over the HTTP API is answered with; nil: none
 }
 
 // Authenticator judges login attempts. Implementations are safe for concurrent use.
