@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"deepstream-fast/codec"
@@ -39,6 +38,7 @@ type Server struct {
 	front  *front
 	store  *storage // nil: nothing is kept
 	node   *session.Node
+	web    *web // nil: no HTTP API
 	engine *engine.Engine
 }
 
@@ -72,6 +72,7 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 func (s *Server) serve(loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
 	sessions.Store = s.store.records()
+	sessions.RequestsMax = requestsMax(s.cfg)
 	if err := sessions.Validate(); err != nil {
 		return err
 	}
@@ -79,17 +80,21 @@ func (s *Server) serve(loops int, ep *config.WebSocket) error {
 	options := engineOptions(s.cfg, ep, loops, s.log)
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
+	s.web = openWeb(s.cfg, s.node, sessions.Auth, s.front, s.log)
+	options.Handoff, options.HTTPConnectionsMax = s.web.handoff(), s.cfg.HTTPServer.Options.MaxHTTPConnections
 	var err error
-	s.engine, err = engine.Start(options)
+	if s.engine, err = engine.Start(options); err != nil {
+		s.web.close()
+	}
 	return err
 }
 
 func (s *Server) announce() {
-	if missing := s.cfg.NotServed(); len(missing) > 0 {
-		s.log.Info("not part of this build, so not served: "+strings.Join(missing, ", "), "event", "INFO")
-	}
 	endpoint := s.cfg.Endpoint("ws-binary")
 	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on ws://%s%s with %d loops", s.name, s.engine.Addr(), endpoint.WebSocket.URLPath, s.engine.Loops()), "event", "INFO")
+	if ep := s.cfg.Endpoint("http"); ep != nil {
+		s.log.Info(fmt.Sprintf("HTTP API listening on http://%s%s", s.engine.Addr(), ep.HTTP.PostPath), "event", "INFO")
+	}
 	s.log.Info("deepstream-fast started", "event", "INFO")
 }
 
@@ -106,7 +111,9 @@ func (s *Server) Err() error { return s.engine.Err() }
 // then close code 1001, and waits for them until ctx ends. Every write that was accepted is kept.
 func (s *Server) Stop(ctx context.Context) error {
 	s.front.ready.Store(false)
+	finish := s.web.drain(ctx)
 	err := s.engine.Stop(ctx)
+	finish()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()
 	}
