@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -558,5 +560,32 @@ func TestRefusalsHaveNames(t *testing.T) {
 	}
 	if len(seen) != int(Refusals) || seen[""] || Refusals.String() != "unknown" {
 		t.Errorf("names %v", seen)
+	}
+}
+
+// An upgrade on a connection that has left the reactor ends it, so that the client tries on another.
+func TestUpgradesNeedAnotherConnection(t *testing.T) {
+	r := startRig(t, nil)
+	conn, err := net.Dial("tcp", r.eng.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(peer.Patience))
+	in := bufio.NewReader(conn)
+	fmt.Fprint(conn, "GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
+	res, err := http.ReadResponse(in, nil)
+	if err != nil || res.StatusCode != 404 {
+		t.Fatal(res, err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "GET /deepstream HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n")
+	if rest, _ := io.ReadAll(in); len(rest) > 0 {
+		t.Errorf("answered %q", rest)
+	}
+	if s := r.server.Stats(); s.Refused[RefusedUpgrade] != 1 {
+		t.Errorf("counted %+v", s)
 	}
 }

@@ -60,6 +60,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		// The engine upgrades connections that are new to it. On one that was used before, as proxies do,
+		// the end without an answer makes the client try again on another one. RFC 9112 §9.3.1.
+		s.stats.refused[RefusedUpgrade].Add(1)
+		panic(http.ErrAbortHandler)
+	}
 	s.stats.inFlight.Add(1)
 	defer s.stats.inFlight.Add(-1)
 	x := &exchange{s: s, w: w, r: r}

@@ -19,11 +19,12 @@ const (
 	RefusedLogin                     // wrong credentials: 401
 	RefusedLoginLate                 // the authentication took too long: 503
 	RefusedPermission                // a read by GET was denied: 403
+	RefusedUpgrade                   // a WebSocket on a connection that was used for requests: it is closed
 	Refusals                         // their number
 )
 
 var refusalNames = [Refusals]string{
-	"not-ready", "busy", "memory", "origin", "method", "not-found", "media-type", "body", "message", "login", "login-late", "permission",
+	"not-ready", "busy", "memory", "origin", "method", "not-found", "media-type", "body", "message", "login", "login-late", "permission", "upgrade",
 }
 
 // String returns a short name, for metrics.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 
 	"deepstream-fast/auth"
 	"deepstream-fast/config"
@@ -44,6 +45,11 @@ func webOptions(cfg *config.Config, ep *config.HTTPEndpoint, node *session.Node,
 			CommandsMax:    ep.MaxCommandsPerRequest,
 		},
 	}
+	// Answered by front on a connection's first requests, here on those behind one that has left the loop.
+	o.Mounts = append(o.Mounts, httpapi.Mount{Path: h.HealthCheckPath, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+	})})
 	if ep.EnableAuthEndpoint {
 		o.API.AuthPath = ep.AuthPath
 	}
