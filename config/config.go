@@ -150,8 +150,8 @@ type HTTPEndpoint struct {
 	RequestTimeout        Duration `key:"requestTimeout" default:"20s" range:"1ms.." doc:"Time a request may take."`
 	MaxCommandsPerRequest int      `key:"maxCommandsPerRequest" default:"0" range:"0..1000000" doc:"Commands in one request; 0: as many as its body holds."`
 	MaxConcurrentRequests int      `key:"maxConcurrentRequests" default:"1024" range:"1..1000000" doc:"Requests carried out at a time; further ones are answered with 503."`
-	MaxResponseSize       Size     `key:"maxResponseSize" default:"64MiB" range:"1KiB..1GiB" doc:"Answers to the commands of one request."`
-	MaxMemory             Size     `key:"maxMemory" default:"256MiB" range:"1MiB.." doc:"Bodies, commands and answers of all requests together; beyond, 503."`
+	MaxResponseSize       Size     `key:"maxResponseSize" default:"32MiB" range:"1KiB..1GiB" doc:"Answers to the commands of one request."`
+	MaxMemory             Size     `key:"maxMemory" default:"128MiB" range:"1MiB.." doc:"Bodies, commands and answers of all requests together; beyond, 503."`
 	MaxMessageSize        Ignored  `key:"maxMessageSize" ignored:"bodies are bounded by httpServer.options.maxMessageSize" doc:"Has no effect in the official server either."`
 }
 

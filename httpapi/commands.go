@@ -41,7 +41,7 @@ func (s *Server) commands(x *exchange, body []byte) {
 	if !ok {
 		return
 	}
-	x.json(appendResult(make([]byte, 0, 64*len(messages)), q))
+	s.result(x, q)
 }
 
 // envelope takes a request apart: the credentials and the commands in it, or what is wrong.

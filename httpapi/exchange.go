@@ -72,12 +72,29 @@ func (x *exchange) finish(status int, body []byte) {
 	if status != http.StatusNoContent && status != http.StatusNotModified {
 		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	allowed := writeGrace + time.Duration(len(body)/writeRateLeast)*time.Second
-	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(allowed))
+	x.allow(len(body))
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead && len(body) > 0 {
 		_, _ = x.w.Write(body) // a peer that is gone has no use for it
 	}
+}
+
+// piece sends the first or a further piece of a JSON value whose size nobody knows.
+func (x *exchange) piece(begun *bool, piece []byte) {
+	if !*begun {
+		*begun = true
+		x.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		x.count(http.StatusOK)
+		x.allow(int(x.held))
+		x.w.WriteHeader(http.StatusOK)
+	}
+	_, _ = x.w.Write(piece)
+}
+
+// allow gives the peer the time to take n bytes.
+func (x *exchange) allow(n int) {
+	d := writeGrace + time.Duration(n/writeRateLeast)*time.Second
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(d))
 }
 
 func (x *exchange) count(status int) {

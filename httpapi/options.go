@@ -21,8 +21,8 @@ type Options struct {
 	Ready   func() bool // false: every request is answered with 503; nil: always true
 
 	BodyBytesMax   int   // one body, inflated; 0: 1 MiB
-	AnswerBytesMax int   // answers to the commands of one request; 0: 64 MiB
-	MemoryBytesMax int64 // bodies, commands and answers of all requests; 0: 256 MiB
+	AnswerBytesMax int   // answers to the commands of one request; 0: 32 MiB
+	MemoryBytesMax int64 // bodies, commands and answers of all requests; 0: 128 MiB
 	RequestsMax    int   // requests with commands at a time; 0: 1024
 
 	HeadTimeout time.Duration // a request head must be complete by then; 0: 5 s
@@ -51,8 +51,8 @@ type Mount struct {
 
 func (o Options) withDefaults() Options {
 	orElse(&o.BodyBytesMax, 1<<20)
-	orElse(&o.AnswerBytesMax, 64<<20)
-	orElse(&o.MemoryBytesMax, 256<<20)
+	orElse(&o.AnswerBytesMax, 32<<20)
+	orElse(&o.MemoryBytesMax, 128<<20)
 	orElse(&o.RequestsMax, 1024)
 	orElse(&o.HeadTimeout, 5*time.Second)
 	orElse(&o.BodyTimeout, 30*time.Second)
@@ -72,6 +72,15 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+// longest returns how long a request may take, from its head to the last byte of an ordinary answer.
+func (o *Options) longest() time.Duration {
+	d := o.HeadTimeout + o.BodyTimeout + writeGrace
+	if o.API != nil {
+		d += 2 * o.API.RequestTimeout // a login and the commands
+	}
+	return d
 }
 
 func orElse[T comparable](v *T, def T) {

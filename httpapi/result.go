@@ -9,70 +9,89 @@ import (
 	"deepstream-fast/session"
 )
 
-// appendResult appends the answer to a request with commands. Source: spec/http-api.md §4.3.
-func appendResult(dst []byte, q *session.Request) []byte {
-	slots := make([]byte, 0, cap(dst))
+// resultChunk is the size from which on a result is sent in pieces, so that it never exists as a whole
+// beside the answers it is made of.
+const resultChunk = 64 << 10
+
+// result answers a request with what came of its commands, which it forgets. Source: spec/http-api.md §4.3.
+func (s *Server) result(x *exchange, q *session.Request) {
 	good := 0
 	for i := range q.Messages {
-		if i > 0 {
-			slots = append(slots, ',')
-		}
-		var ok bool
-		if slots, ok = appendSlot(slots, &q.Messages[i], &q.Answers[i]); ok {
+		if succeeded(&q.Messages[i], &q.Answers[i]) {
 			good++
 		}
 	}
-	result := "PARTIAL_SUCCESS"
+	word := "PARTIAL_SUCCESS"
 	switch good {
 	case 0:
-		result = "FAILURE"
+		word = "FAILURE"
 	case len(q.Messages):
-		result = "SUCCESS"
+		word = "SUCCESS"
 	}
-	dst = append(append(append(dst, `{"result":"`...), result...), `","body":[`...)
-	return append(append(dst, slots...), "]}"...)
+	dst := make([]byte, 0, min(64+64*len(q.Messages), 2*resultChunk))
+	dst = append(append(append(dst, `{"result":"`...), word...), `","body":[`...)
+	sent := false
+	for i := range q.Messages {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendSlot(dst, &q.Messages[i], &q.Answers[i])
+		q.Answers[i] = protocol.Message{}
+		if len(dst) > resultChunk && i < len(q.Messages)-1 {
+			x.piece(&sent, dst)
+			dst = dst[:0]
+		}
+	}
+	dst = append(dst, "]}"...)
+	if !sent {
+		x.json(dst)
+		return
+	}
+	x.piece(&sent, append(dst, ending...))
 }
 
-// appendSlot appends what came of message m, to which a is the answer, and reports whether it succeeded.
-func appendSlot(dst []byte, m, a *protocol.Message) ([]byte, bool) {
-	if body, ok := appendSuccess(dst, m, a); ok {
-		return append(body, `"success":true}`...), true
+// appendSlot appends what came of message m, to which a is the answer.
+func appendSlot(dst []byte, m, a *protocol.Message) []byte {
+	if !succeeded(m, a) {
+		return appendFailure(dst, m, a)
 	}
-	return appendFailure(dst, m, a), false
-}
-
-// appendSuccess appends a slot up to its last member if a is the answer that m asks for.
-// Source: spec/http-api.md §4.4.
-func appendSuccess(dst []byte, m, a *protocol.Message) ([]byte, bool) {
 	dst = append(dst, '{')
+	switch {
+	case a.Topic == protocol.TopicRPC:
+		dst = appendMember(dst, "data", a.Data)
+	case a.Topic == protocol.TopicPresence && a.Action == protocol.PresenceQueryAllResponse:
+		dst = append(appendNames(append(dst, `"users":`...), a.Names), ',')
+	case a.Topic == protocol.TopicPresence:
+		dst = appendMember(dst, "users", a.Data)
+	case a.Topic == protocol.TopicRecord && a.Action == protocol.RecordReadResponse:
+		dst = appendMember(appendNumber(dst, "version", a.Version), "data", a.Data)
+	case a.Topic == protocol.TopicRecord && a.Action == protocol.RecordHeadResponse:
+		dst = appendNumber(dst, "version", a.Version)
+	}
+	return append(dst, `"success":true}`...)
+}
+
+// succeeded reports whether a is the answer that m asks for. Source: spec/http-api.md §4.4.
+func succeeded(m, a *protocol.Message) bool {
 	if a.Topic != m.Topic || a.IsError {
-		return nil, false
+		return false
 	}
 	switch a.Topic {
 	case protocol.TopicEvent:
-		return dst, a.Action == protocol.EventEmit
+		return a.Action == protocol.EventEmit
 	case protocol.TopicRPC:
-		return appendMember(dst, "data", a.Data), a.Action == protocol.RPCResponse
+		return a.Action == protocol.RPCResponse
 	case protocol.TopicPresence:
-		switch a.Action {
-		case protocol.PresenceQueryAllResponse:
-			return append(appendNames(append(dst, `"users":`...), a.Names), ','), true
-		case protocol.PresenceQueryResponse:
-			return appendMember(dst, "users", a.Data), true
-		}
+		return a.Action == protocol.PresenceQueryAllResponse || a.Action == protocol.PresenceQueryResponse
 	case protocol.TopicRecord:
 		switch a.Action {
-		case protocol.RecordReadResponse:
-			return appendMember(appendNumber(dst, "version", a.Version), "data", a.Data), true
-		case protocol.RecordHeadResponse:
-			return appendNumber(dst, "version", a.Version), true
-		case protocol.RecordWriteAcknowledgement, protocol.RecordDeleteSuccess:
-			return dst, true
+		case protocol.RecordReadResponse, protocol.RecordHeadResponse, protocol.RecordWriteAcknowledgement, protocol.RecordDeleteSuccess:
+			return true
 		case protocol.RecordNotify:
-			return dst, a.IsAck
+			return a.IsAck
 		}
 	}
-	return nil, false
+	return false
 }
 
 // appendMember appends a member that is JSON already, and the comma behind it, unless it is absent.

@@ -37,6 +37,7 @@ func New(o Options) *Server {
 		Handler:           s,
 		ReadHeaderTimeout: s.opts.HeadTimeout,
 		IdleTimeout:       s.opts.IdleTimeout,
+		WriteTimeout:      s.opts.longest(), // for what finish does not time
 		MaxHeaderBytes:    ws.HeadBytesMax,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug), // all of it is about peers
 	}
