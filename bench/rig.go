@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -58,6 +59,7 @@ func dataOf(s Server) string { return "data-" + string(s) }
 type Rig struct {
 	dir       string
 	others    map[Server]func(port string) []string
+	logins    map[Server]string // credentials, where {} is not enough
 	serverCPU int
 	pinned    bool
 }
@@ -69,7 +71,7 @@ func NewRig(pin bool, servers ...Server) (*Rig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	r := &Rig{dir: dir, others: map[Server]func(string) []string{}}
+	r := &Rig{dir: dir, others: map[Server]func(string) []string{}, logins: map[Server]string{}}
 	if err := r.setUp(pin, servers); err != nil {
 		r.Close()
 		return nil, err
@@ -103,6 +105,16 @@ func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
 
 // Add makes s a server that is started with the command that argv returns, on a loopback port.
 func (r *Rig) Add(s Server, argv func(port string) []string) { r.others[s] = argv }
+
+// AddConfigured makes s our server with the given configuration, where logins need credentials: the text
+// of a JSON object. Fast must be one of the rig's servers.
+func (r *Rig) AddConfigured(s Server, config, credentials string) error {
+	r.logins[s] = credentials
+	r.Add(s, func(port string) []string {
+		return []string{r.binary(Fast), "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
+	})
+	return os.WriteFile(r.config(s), []byte(config), 0o600)
+}
 
 // ours reports whether s is deepstream-fast.
 func (s Server) ours() bool { return s == Fast || durabilities[s] != "" }
@@ -208,19 +220,19 @@ func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 		_ = p.cmd.Wait()
 		close(p.exited)
 	}()
-	if err := p.awaitLogin(); err != nil {
+	if err := p.awaitLogin(cmp.Or(r.logins[s], "{}")); err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("bench: start %s: %w\n%s", s, err, p.stderr)
 	}
 	return p, nil
 }
 
-func (p *Process) awaitLogin() error {
+func (p *Process) awaitLogin(credentials string) error {
 	deadline := time.After(startTimeout)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for {
-		c, err := load.Dial(p.Addr, 0, startTimeout)
+		c, err := load.DialAs(p.Addr, 0, startTimeout, credentials)
 		if err == nil {
 			c.Close()
 			return nil

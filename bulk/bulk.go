@@ -37,6 +37,8 @@ type Peer struct {
 type Out interface {
 	// Reply sends m, which dies on return, to the peer.
 	Reply(to protocol.ConnID, m *protocol.Message)
+	// Limited counts a subscription over the limit of its connection.
+	Limited()
 }
 
 // Observer hears of every subscription that came or went. edge tells that the name got its first,
@@ -49,20 +51,25 @@ type Observer interface {
 // Runner carries out bulk messages of one loop. Not safe for concurrent use.
 type Runner struct {
 	// Set by New, then constant.
-	subs     *registry.Loop
-	check    permission.Checker
-	out      Out
-	namesMax int
+	subs   *registry.Loop
+	check  permission.Checker
+	out    Out
+	limits Limits
 
 	key   []byte // scratch: space byte and name
 	reply protocol.Message
 	ask   permission.Question
 }
 
-// New returns a Runner over the subscriptions of one loop. A message of more than namesMax names is
-// refused as a whole.
-func New(subs *registry.Loop, check permission.Checker, out Out, namesMax int) *Runner {
-	return &Runner{subs: subs, check: check, out: out, namesMax: namesMax}
+// Limits bounds what connections may ask for.
+type Limits struct {
+	Names         int // of one message: one with more is refused as a whole
+	Subscriptions int // of one connection, all topics: further names are denied; 0: no limit
+}
+
+// New returns a Runner over the subscriptions of one loop.
+func New(subs *registry.Loop, check permission.Checker, out Out, limits Limits) *Runner {
+	return &Runner{subs: subs, check: check, out: out, limits: limits}
 }
 
 // Key returns the registry key of name in space. It is valid until the next call.
@@ -85,7 +92,12 @@ func (r *Runner) Subscribe(t *Topic, peer Peer, m *protocol.Message, obs Observe
 			denied++
 			continue
 		}
-		res, err := r.subs.Subscribe(peer.ID.Slot(), r.Key(t.Space, name))
+		if r.Full(peer, r.Key(t.Space, name)) {
+			r.refuse(t, t.Denied, peer, m, name)
+			denied++
+			continue
+		}
+		res, err := r.subs.Subscribe(peer.ID.Slot(), r.key)
 		switch {
 		case err != nil || len(name) == 0:
 			if res.Changed { // the empty name is no name
@@ -100,6 +112,16 @@ func (r *Runner) Subscribe(t *Topic, peer Peer, m *protocol.Message, obs Observe
 		}
 	}
 	r.ack(t, peer, m, denied)
+}
+
+// Full reports, and counts, that peer has all the subscriptions it may have, and not the one of key.
+func (r *Runner) Full(peer Peer, key []byte) bool {
+	most, slot := r.limits.Subscriptions, peer.ID.Slot()
+	if most == 0 || r.subs.Count(slot) < most || r.subs.Subscribed(slot, key) {
+		return false
+	}
+	r.out.Limited()
+	return true
 }
 
 // Unsubscribe ends the subscriptions to the names of m and acknowledges. Names that are not
@@ -136,9 +158,14 @@ func (r *Runner) Invalid(t *Topic, peer Peer, m *protocol.Message, name []byte) 
 	r.refuse(t, t.Invalid, peer, m, name)
 }
 
+// Denied tells the peer that it may not do what m asks for about name.
+func (r *Runner) Denied(t *Topic, peer Peer, m *protocol.Message, name []byte) {
+	r.refuse(t, t.Denied, peer, m, name)
+}
+
 // sizeAllowed refuses a message of too many names as a whole.
 func (r *Runner) sizeAllowed(t *Topic, peer Peer, m *protocol.Message) bool {
-	if m.Names.Len() <= r.namesMax {
+	if m.Names.Len() <= r.limits.Names {
 		return true
 	}
 	r.refuse(t, t.Invalid, peer, m, nil)

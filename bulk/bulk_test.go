@@ -33,11 +33,16 @@ func (p *prefixRules) Check(q *permission.Question) permission.Answer {
 }
 
 // recorder is Out and Observer; it writes down what it hears in order.
-type recorder struct{ lines []string }
+type recorder struct {
+	lines   []string
+	limited int
+}
 
 func (r *recorder) Reply(_ protocol.ConnID, m *protocol.Message) {
 	r.lines = append(r.lines, m.String())
 }
+
+func (r *recorder) Limited() { r.limited++ }
 
 func (r *recorder) Subscribed(_ protocol.ConnID, name []byte, edge bool) {
 	r.lines = append(r.lines, fmt.Sprintf("+%s %v", name, edge))
@@ -59,7 +64,7 @@ const namesMax = 5
 
 func newRunner(out Out, check permission.Checker) (*Runner, *registry.Loop) {
 	subs := registry.NewLoop(registry.NewTable(registry.Options{Loops: 1}), 0)
-	return New(subs, check, out, namesMax), subs
+	return New(subs, check, out, Limits{Names: namesMax}), subs
 }
 
 // request returns a message as it comes from a client: its names are a view of the wire.
@@ -181,6 +186,8 @@ func TestCorrelationIDGoesBackAsItCame(t *testing.T) {
 // ignorer is Out and Observer of somebody who only wants the time.
 type ignorer struct{}
 
+func (ignorer) Limited() {}
+
 func (ignorer) Reply(protocol.ConnID, *protocol.Message)   {}
 func (ignorer) Subscribed(protocol.ConnID, []byte, bool)   {}
 func (ignorer) Unsubscribed(protocol.ConnID, []byte, bool) {}
@@ -196,7 +203,7 @@ func namesOf(count int) []string {
 // Names are streamed: once the registry knows them, a bulk message costs no memory however long.
 func TestBulkAllocatesNothingPerName(t *testing.T) {
 	r, subs := newRunner(ignorer{}, permission.None{})
-	r.namesMax = 10_000
+	r.limits.Names = 10_000
 	names := namesOf(1000)
 	on, off := request(t, protocol.EventSubscribe, names...), request(t, protocol.EventUnsubscribe, names...)
 	for _, name := range names { // keeps the names known
@@ -216,7 +223,7 @@ func BenchmarkBulkSubscribe(b *testing.B) {
 	for _, count := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("names=%d", count), func(b *testing.B) {
 			r, _ := newRunner(ignorer{}, permission.None{})
-			r.namesMax = count
+			r.limits.Names = count
 			names := namesOf(count)
 			on, off := request(b, protocol.EventSubscribe, names...), request(b, protocol.EventUnsubscribe, names...)
 			b.ReportAllocs()

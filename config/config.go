@@ -26,6 +26,7 @@ type Config struct {
 	Cache                           Cache           `key:"cache"`
 	Storage                         Storage         `key:"storage"`
 	Monitoring                      []Monitoring    `key:"monitoring" default:"none" single:"true" doc:"One section or a list of them."`
+	MonitoringServer                MonitorServer   `key:"monitoringServer"`
 	Telemetry                       Ignored         `key:"telemetry" ignored:"this server never calls home" doc:"Start-up report of the official server."`
 	Subscriptions                   Subscriptions   `key:"subscriptions"`
 	Locks                           Locks           `key:"locks"`
@@ -136,6 +137,10 @@ type WebSocket struct {
 	MaxMessageSize               Size     `key:"maxMessageSize" default:"1MiB" range:"1B..1GiB" doc:"Largest protocol message."`
 	MaxBulkMessageSize           Size     `key:"maxBulkMessageSize" default:"16MiB" range:"1B..1GiB" doc:"The same for lists of names sent by a logged-in client."`
 	MaxBulkNames                 int      `key:"maxBulkNames" default:"1000000" range:"1..16777216" doc:"Names in one message."`
+	MaxSubscriptions             int      `key:"maxSubscriptions" default:"0" range:"0..16777216" doc:"Names one connection may be subscribed to or provide, all topics; 0: no limit. Further ones are denied."`
+	MaxPendingRPCs               int      `key:"maxPendingRpcs" default:"0" range:"0..16384" doc:"RPCs of one connection that wait for their answers; 0: no limit but 16384. Further ones are denied."`
+	MaxMessageRate               int      `key:"maxMessageRate" default:"0" range:"0..1000000" doc:"Messages per second of one connection, on average; 0: no limit. Further ones are denied, and who keeps on is closed. A list of names counts as one message per hundred."`
+	MessageBurst                 int      `key:"messageBurst" default:"0" range:"0..1000000" doc:"Messages that may come at once under maxMessageRate; 0: those of one second."`
 	Headers                      Ignored  `key:"headers" ignored:"all request headers are kept" doc:"Request headers to keep, in the official server."`
 }
 
@@ -181,17 +186,22 @@ type LoggerOptions struct {
 
 // Auth is one way to tell who a client is. Only the options of its Type are set.
 type Auth struct {
-	Type    string      `key:"type" required:"true" oneof:"none file http storage jwt" unavailable:"file http storage jwt" doc:"Authentication handler."`
+	Type    string      `key:"type" required:"true" oneof:"none file http storage jwt" doc:"Authentication handler."`
 	File    FileAuth    `key:"options" when:"file"`
 	HTTP    HTTPAuth    `key:"options" when:"http"`
 	Storage StorageAuth `key:"options" when:"storage"`
-	None    struct{}    `key:"options" when:"none"`
-	JWT     Document    `key:"options" when:"jwt" doc:"Validated by the build that brings jwt."`
+	JWT     JWTAuth     `key:"options" when:"jwt"`
+	None    NoAuth      `key:"options" when:"none"`
 }
 
-// Hashing is how stored passwords were derived (PBKDF2-HMAC).
+// NoAuth lets everybody in.
+type NoAuth struct {
+	AnonymousID string `key:"anonymousId" default:"" doc:"If set, everybody's user id, whatever name they give."`
+}
+
+// Hashing is how stored passwords were derived (PBKDF2-HMAC), unless they say it themselves.
 type Hashing struct {
-	Hash       string `key:"hash" default:"" doc:"Digest name; empty means clear-text passwords."`
+	Hash       string `key:"hash" default:"" doc:"Digest name; empty means clear-text passwords. Passwords stored as \"$argon2id$...\" are recognised in any case."`
 	Iterations int    `key:"iterations" default:"0" range:"0..2147483647" doc:"Needed with hash."`
 	KeyLength  int    `key:"keyLength" default:"0" range:"0..1024" doc:"Bytes; needed with hash."`
 }
@@ -221,6 +231,35 @@ type StorageAuth struct {
 	CreateUser bool   `key:"createUser" default:"false" doc:"Register unknown users on login."`
 	Hashing
 	ReportInvalidParameters *bool `key:"reportInvalidParameters" default:"" doc:"Tell the client what was missing. Absent: true for a single handler, else false."`
+}
+
+// JWTAuth checks signed tokens. Exactly one of Secret, PublicKey, JWKS and JWKSURL is set.
+type JWTAuth struct {
+	Algorithms []string `key:"algorithms" required:"true" doc:"Accepted signature algorithms: HS256, RS256, PS256, ES256 and the like with 384 or 512, or EdDSA."`
+
+	Secret    string   `key:"secret" default:"" doc:"Key of HS algorithms, at least 32 bytes."`
+	PublicKey string   `key:"publicKey" default:"" doc:"Public key or certificate in PEM form, normally \"fileLoad(key.pem)\"."`
+	JWKS      Document `key:"jwks" default:"" doc:"Key set, normally \"fileLoad(jwks.json)\"."`
+	JWKSURL   string   `key:"jwksUrl" default:"" doc:"Where the key set is, an http or https URL."`
+
+	RefreshInterval Duration `key:"refreshInterval" default:"15m" range:"1s.." doc:"A key set from jwksUrl older than this is fetched again."`
+	RefreshCooldown Duration `key:"refreshCooldown" default:"10s" range:"100ms.." doc:"Time between two fetches, however many tokens name an unknown key."`
+	RequestTimeout  Duration `key:"requestTimeout" default:"5s" range:"1ms.." doc:"Time a fetch may take."`
+
+	Issuer        string   `key:"issuer" default:"" doc:"If set, the token's iss must equal it."`
+	Audience      []string `key:"audience" default:"" doc:"If set, the token's aud must contain one of these."`
+	Leeway        Duration `key:"leeway" default:"0s" range:"0s..1h" doc:"Difference between clocks that is forgiven."`
+	RequireExpiry bool     `key:"requireExpiry" default:"true" doc:"Refuse tokens without exp. A session ends when its token does."`
+
+	Token  string `key:"token" default:"token" doc:"Member of the auth data that holds the token."`
+	Header string `key:"header" default:"" doc:"Request header of the connection that holds it otherwise, perhaps behind \"Bearer\"."`
+	Cookie string `key:"cookie" default:"" doc:"Cookie of the connection that holds it otherwise."`
+
+	IDClaim         string `key:"idClaim" default:"sub" doc:"Claim that is the user id; \"a.b\" is b within a."`
+	ClientDataClaim string `key:"clientDataClaim" default:"" doc:"Claim sent to the client as clientData; \"*\" for all of them."`
+	ServerDataClaim string `key:"serverDataClaim" default:"*" doc:"Claim that rules see as user.data; \"*\" for all of them."`
+
+	ReportInvalidParameters *bool `key:"reportInvalidParameters" default:"" doc:"Tell the client what was wrong. Absent: true for a single handler, else false."`
 }
 
 // Permission decides what a user may do.
@@ -267,7 +306,7 @@ type StorageOptions struct {
 
 // Monitoring is one consumer of statistics. Only the options of its Type are set.
 type Monitoring struct {
-	Type string         `key:"type" required:"true" oneof:"none http log" unavailable:"http log" doc:"Monitor."`
+	Type string         `key:"type" required:"true" oneof:"none http log" doc:"Monitor."`
 	HTTP HTTPMonitoring `key:"options" when:"http"`
 	Log  LogMonitoring  `key:"options" when:"log"`
 	None struct{}       `key:"options" when:"none"`
@@ -285,6 +324,24 @@ type HTTPMonitoring struct {
 type LogMonitoring struct {
 	LogInterval   Duration `key:"logInterval" default:"15s" range:"1ms.." doc:"Time between lines."`
 	MonitoringKey string   `key:"monitoringKey" default:"LOG_MONITORING" doc:"Namespace of the lines."`
+}
+
+// MonitorServer is the listener for those who watch the server, apart from its clients.
+type MonitorServer struct {
+	Enabled *bool  `key:"enabled" default:"" doc:"Serve /metrics, /livez and /readyz. Absent: yes, but if the default port is taken the server warns and goes on without."`
+	Host    string `key:"host" default:"127.0.0.1" doc:"Address to listen on. Everybody who can reach it may read all of it."`
+	Port    int    `key:"port" default:"6021" range:"0..65535" doc:"Port to listen on; 0 lets the system pick a free one."`
+	Pprof   bool   `key:"pprof" default:"false" doc:"Serve profiles on /debug/pprof/."`
+}
+
+// Wanted reports whether there is to be a listener, and whether it is an error if it cannot be opened: it
+// is if the operator has asked for it.
+func (m *MonitorServer) Wanted() (wanted, must bool) {
+	if m.Enabled != nil {
+		return *m.Enabled, *m.Enabled
+	}
+	def := Default().MonitoringServer
+	return true, m.Host != def.Host || m.Port != def.Port
 }
 
 // Subscriptions configures the registries of subscriptions.

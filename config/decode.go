@@ -173,7 +173,7 @@ func parsed(n *node, f field) (any, bool) {
 		level, ok := ParseLogLevel(n.text)
 		return level, ok && (n.kind == kindString || n.kind == kindInt)
 	case reflect.TypeFor[Document]():
-		return Document{n.plain()}, n.kind == kindTable
+		return Document{n.plain(), n.file}, n.kind == kindTable
 	case reflect.TypeFor[*bool]():
 		b := n.text == "true"
 		return &b, n.kind == kindBool

@@ -71,6 +71,7 @@ func (x *expander) replace(n *node, name, path string) {
 	}
 	if loaded := parse(s, x.report); loaded != nil {
 		*n = *loaded
+		n.file = path
 	} else {
 		n.kind = kindBroken
 	}

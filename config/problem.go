@@ -27,7 +27,8 @@ type Problem struct {
 	Message string // one line, names key, value and what is expected
 	Source  string // the line as written
 
-	unset bool // about a variable that is not set
+	unset  bool // about a variable that is not set
+	secret bool // the line holds one: it is not shown
 }
 
 // Error returns the message with its position, then the line with a caret under the column.
@@ -37,6 +38,9 @@ func (p Problem) Error() string {
 	}
 	if p.Line == 0 {
 		return p.File + ": " + p.Message
+	}
+	if p.secret {
+		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 	}
 	text, column := excerpt(p.Source, p.Column)
 	number := fmt.Sprintf("%5d", p.Line)

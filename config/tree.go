@@ -32,6 +32,7 @@ type node struct {
 	src     *source
 	pos     int    // offset in src.text
 	text    string // of a scalar; an integer in any base Go reads
+	file    string // that fileLoad read it from; empty for what stands in the file itself
 	items   []*node
 	entries []entry
 	index   map[string]int // key to entry

@@ -37,13 +37,16 @@ func (k *checker) config(c *Config) {
 	k.origins(&c.HTTPServer.Options)
 	k.paths(c)
 	k.endpoints(c.ConnectionEndpoints)
-	k.auth(c.Auth)
+	k.auth(c)
 	k.listen(c)
 	k.cluster(&c.ClusterRegistry.Options)
 	if c.Permission.Type == "none" && c.Permission.Options.Permissions.Value != nil {
 		k.warn("permission.options.permissions", "permission.options.permissions has no effect with permission.type = \"none\": everything is allowed")
 	}
 	for i, m := range c.Monitoring {
+		if m.Type == "http" {
+			k.path(fmt.Sprintf("monitoring[%d].options.url", i), m.HTTP.URL)
+		}
 		if h := m.HTTP; m.Type == "http" && !h.AllowOpenPermissions && (h.HeaderKey == "" || h.HeaderValue == "") {
 			path := fmt.Sprintf("monitoring[%d].options", i)
 			k.problem(path, path+": set headerKey and headerValue, or allowOpenPermissions = true")
@@ -194,26 +197,6 @@ func (k *checker) webSocket(o *WebSocket, options string, urls map[string]string
 	}
 	if d := o.HeartbeatInterval; d > 0 && d < Duration(time.Second) {
 		k.warn(options+"heartbeatInterval", fmt.Sprintf("%sheartbeatInterval = %s is short: clients with their own default of 30s will be disconnected (an integer is in milliseconds)", options, d))
-	}
-}
-
-// auth checks the handlers as far as their tags cannot.
-func (k *checker) auth(handlers []Auth) {
-	if len(handlers) == 0 {
-		k.problem("auth", "auth is empty: nobody could log in; for open access write type = \"none\"")
-	}
-	for i, a := range handlers {
-		options := fmt.Sprintf("auth[%d].options", i)
-		hashing := a.File.Hashing
-		if a.Type == "storage" {
-			hashing = a.Storage.Hashing
-		}
-		if hashing.Hash != "" && (hashing.Iterations == 0 || hashing.KeyLength == 0) {
-			k.problem(options, options+": hash needs iterations and keyLength, such as iterations = 210000 and keyLength = 32")
-		}
-		if u, err := url.Parse(a.HTTP.EndpointURL); a.HTTP.EndpointURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			k.problem(options+".endpointUrl", fmt.Sprintf("%s.endpointUrl = %s: expected a URL such as \"https://login.example.com/deepstream\"", options, quote(a.HTTP.EndpointURL)))
-		}
 	}
 }
 

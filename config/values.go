@@ -122,7 +122,10 @@ func ParseLogLevel(s string) (LogLevel, bool) {
 
 // Document is free-form content a later stage interprets: map[string]any, []any, string, bool,
 // int64, float64 or nil.
-type Document struct{ Value any }
+type Document struct {
+	Value any
+	File  string // it was loaded from with fileLoad; empty if it stands in the configuration itself
+}
 
 // Plugins maps names chosen by the operator to compiled-in plugins.
 type Plugins map[string]Plugin

@@ -208,6 +208,7 @@ func (l *Loop) cutOff(c *Conn, why string) {
 	l.stats.slowClosed.Add(1)
 	l.engine.slowLog.warn("SLOW_CONSUMER", "disconnected a slow consumer: "+why,
 		"remote", c.RemoteAddr(), "conn", c.ID().String(), "backlogBytes", c.out.bytes)
+	c.because(EndedSlow)
 	l.Abort(c)
 }
 

@@ -42,6 +42,7 @@ type Conn struct {
 	detached  bool // Handler.Close was called, or never needs to be
 	hangup    bool // close the socket as soon as everything is written, without waiting for the peer
 	finSent   bool
+	ending    Ending // why it is going to end; EndedByPeer unless we have decided so
 }
 
 // ID returns the connection's name, valid for the life of the process.

@@ -497,3 +497,63 @@ func eventuallyOn(t *testing.T, e *Engine, loop int, _ *hubs, ok func(*Loop) boo
 		return <-answer
 	})
 }
+
+// Every connection that is gone has ended for exactly one reason.
+func TestEndingsAreCounted(t *testing.T) {
+	e, _ := startHub(t, func(o *Options) { o.HeartbeatInterval = 50 * time.Millisecond; o.HeadTimeout = time.Minute })
+	wait := func(why Ending) {
+		t.Helper()
+		deadline, tick := time.Now().Add(patience), time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for e.Stats().Ended[why] != 1 {
+			if <-tick.C; time.Now().After(deadline) {
+				t.Fatalf("%v is not counted once: %+v", why, e.Stats().Ended)
+			}
+		}
+	}
+	dialWS(t, e).Close()
+	wait(EndedByPeer)
+	dial(t, e).send([]byte("GET / HTTP/1.0\r\n\r\n"))
+	wait(EndedRequest)
+	dialWS(t, e).send([]byte{0xff, 0xff}) // reserved bits
+	wait(EndedProtocol)
+	dialWS(t, e)
+	wait(EndedSilence)
+	left := dial(t, e)
+	left.send([]byte("GET ")) // so that it is known when the server stops
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := e.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s, sum, turns := e.Stats(), uint64(0), uint64(0)
+	for why := range Endings {
+		if why.String() == "" || why.String() == "unknown" {
+			t.Errorf("reason %d has no name", why)
+		}
+		sum += s.Ended[why]
+	}
+	if sum != s.Closed || s.Ended[EndedDrain] != s.Closed-4 {
+		t.Errorf("%d closed, but by reason %+v", s.Closed, s.Ended)
+	}
+	for _, n := range s.Turns {
+		turns += n
+	}
+	if turns == 0 || s.TurnTime <= 0 {
+		t.Errorf("%d turns took %v", turns, s.TurnTime)
+	}
+}
+
+func TestTurnsAreCountedByDuration(t *testing.T) {
+	var c counters
+	for i, bound := range TurnBounds {
+		c.took(bound)
+		c.took(bound + 1)
+		if got := c.turns[i].Load(); got != min(uint64(i), 1)+1 {
+			t.Errorf("up to %v: %d turns", bound, got)
+		}
+	}
+	if got := c.turns[len(TurnBounds)].Load(); got != 1 {
+		t.Errorf("beyond: %d turns", got)
+	}
+}

@@ -50,6 +50,7 @@ func (l *Loop) closedSocket(c *Conn) {
 	l.tails[c.slot] = tailClosed
 	c.reader.Release()
 	l.stats.closed.Add(1)
+	l.stats.ended[c.ending].Add(1)
 	if !l.inTurn {
 		l.kick()
 	}
@@ -252,6 +253,7 @@ func flawOf(err error) ws.Flaw {
 
 // refuse sends a last HTTP response and ends the connection.
 func (l *Loop) refuse(c *Conn, response []byte) {
+	c.because(EndedRequest)
 	l.enqueue(c, response, Reply)
 	l.startClosing(c)
 }

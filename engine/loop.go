@@ -131,9 +131,7 @@ func (l *Loop) run(context.Context) error {
 	l.readClock()
 	began := l.now
 	more := l.turn()
-	if took := l.engine.since() - began; took > turnWarnDuration {
-		l.stats.longTurns.Add(1)
-	}
+	l.stats.took(l.engine.since() - began)
 	if more {
 		// gnet drains its urgent queue to the end: a task that queues itself would starve all I/O of
 		// this loop. A goroutine of a few instructions lets the sockets in between.
@@ -259,12 +257,14 @@ func (l *Loop) connTimer(c *Conn) {
 	switch c.state {
 	case stateHead:
 		l.stats.headTimeouts.Add(1)
+		c.because(EndedHead)
 		l.closeSocket(c)
 	case stateOpen:
 		switch {
 		case l.now-c.seen > 2*beat:
 			// A dead peer answers no close frame: let go at once.
 			l.stats.heartbeatTimeouts.Add(1)
+			c.because(EndedSilence)
 			l.closeSocket(c)
 		case c.since != 0 && l.now-c.since > beat:
 			l.stats.protocolErrors.Add(1)
@@ -333,6 +333,7 @@ func (l *Loop) drainStep() (more bool) {
 				l.Close(c, ws.CloseGoingAway, "server is going away")
 				told++
 			case stateHead:
+				c.because(EndedDrain)
 				l.closeSocket(c)
 			}
 		}
@@ -355,6 +356,7 @@ func (l *Loop) abortAll() {
 			if !c.finSent && c.state != stateHead {
 				l.engine.cutAtStop.Add(1)
 			}
+			c.because(EndedDrain)
 			l.closeSocket(c)
 		}
 	}
@@ -374,6 +376,7 @@ func (l *Loop) recoverPanic(c *Conn, where string) {
 	l.stats.panics.Add(1)
 	l.opts.Log.Error("a handler panicked", "event", "PANIC", "where", where, "panic", r, "stack", string(debug.Stack()))
 	if c != nil {
+		c.because(EndedPanic)
 		l.closeSocket(c)
 	}
 	l.kick()

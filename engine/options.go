@@ -128,6 +128,7 @@ type Mail struct {
 	Kind      uint8
 	Droppable bool // may be dropped, and counted, when the mailbox is full
 	Class     Class
+	About     protocol.Kind
 	Conn      protocol.ConnID
 	Topic     uint32
 	Gen       uint32

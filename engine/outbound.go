@@ -96,16 +96,20 @@ func (l *Loop) Send(c *Conn, frame []byte, class Class) {
 	}
 }
 
-// SendAll queues one frame for the connections in slots, except one (NoSlot: none). Hot path:
-// 0 allocs, see BenchmarkSendAll.
-func (l *Loop) SendAll(slots []uint32, except uint32, frame []byte, class Class) {
+// SendAll queues one frame for the connections in slots, except one (NoSlot: none), and returns how many
+// that are. Hot path: 0 allocs, see BenchmarkSendAll.
+func (l *Loop) SendAll(slots []uint32, except uint32, frame []byte, class Class) (sent int) {
 	fi := l.addFrame(frame, class)
 	joined := l.frames[fi].joined
+	sent = len(slots)
 	for _, slot := range slots {
-		if slot != except {
-			l.deliver(slot, fi, joined)
+		if slot == except {
+			sent--
+			continue
 		}
+		l.deliver(slot, fi, joined)
 	}
+	return sent
 }
 
 // NoSlot is no connection's slot.
@@ -262,6 +266,7 @@ func (l *Loop) Close(c *Conn, code ws.CloseCode, reason string) {
 		l.CloseVirtual(c)
 		return
 	}
+	c.because(endingOf(code))
 	l.Send(c, ws.AppendClose(nil, code, reason), Reply)
 	l.startClosing(c)
 }

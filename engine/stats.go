@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters are a loop's own; its goroutine adds, anybody may read.
 type counters struct {
@@ -10,6 +13,9 @@ type counters struct {
 	droppedFrames, droppedBytes, droppedMail atomic.Uint64
 	protocolErrors, headTimeouts             atomic.Uint64
 	heartbeatTimeouts, panics, longTurns     atomic.Uint64
+	ended                                    [Endings]atomic.Uint64
+	turns                                    [turnBuckets]atomic.Uint64
+	turnTime                                 atomic.Int64
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that
@@ -36,6 +42,10 @@ type Stats struct {
 	HeartbeatTimeouts uint64
 	Panics            uint64
 	LongTurns         uint64 // turns of more than 20 ms
+
+	Ended    [Endings]uint64     // connections closed, by reason
+	Turns    [turnBuckets]uint64 // turns by duration, up to each of TurnBounds and beyond
+	TurnTime time.Duration       // of all turns
 }
 
 // Stats returns the current sums.
@@ -62,6 +72,13 @@ func (e *Engine) Stats() Stats {
 		s.HeartbeatTimeouts += c.heartbeatTimeouts.Load()
 		s.Panics += c.panics.Load()
 		s.LongTurns += c.longTurns.Load()
+		for i := range c.ended {
+			s.Ended[i] += c.ended[i].Load()
+		}
+		for i := range c.turns {
+			s.Turns[i] += c.turns[i].Load()
+		}
+		s.TurnTime += time.Duration(c.turnTime.Load())
 	}
 	s.Refused, s.Unable, s.OwedBytes = e.refused.Load(), e.unable.Load(), e.owed.used.Load()
 	return s

@@ -22,6 +22,8 @@ func (s *stage) Reply(to protocol.ConnID, m *protocol.Message) {
 	s.lines = append(s.lines, fmt.Sprintf("%d <- %s", to.Slot(), m))
 }
 
+func (s *stage) Limited() {}
+
 func (s *stage) SendAll(slots []uint32, except uint32, frame []byte) {
 	var m protocol.Message
 	if _, err := codec.Decode(&m, frame[ws.HeaderSize(len(frame)-2):]); err != nil {
@@ -60,7 +62,7 @@ func (noSecrets) Check(q *permission.Question) permission.Answer {
 func newHandler(s *stage, out fanout.Output) (*Handler, *registry.Loop) {
 	table := registry.NewTable(registry.Options{Loops: 1})
 	subs := registry.NewLoop(table, 0)
-	b := bulk.New(subs, noSecrets{}, s, 1000)
+	b := bulk.New(subs, noSecrets{}, s, bulk.Limits{Names: 1000})
 	return New(b, fanout.New(0, table, subs, out), s), subs
 }
 

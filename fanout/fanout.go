@@ -60,6 +60,10 @@ type Output interface {
 type Fanout struct {
 	Encoder
 
+	// About is what is being delivered, for an Output that counts. Publish sets it, and whoever calls
+	// Deliver for another loop's Publish.
+	About protocol.Kind
+
 	// Set by New, then constant.
 	loop  int
 	table *registry.Table
@@ -92,6 +96,7 @@ func (f *Fanout) Publish(key []byte, except protocol.ConnID, m *protocol.Message
 	if others == 0 && (len(local) == 0 || len(local) == 1 && local[0] == skip) {
 		return
 	}
+	f.About = protocol.KindOf(m.Topic, m.Action)
 	frame := f.Frame(m)
 	if len(local) > 0 {
 		f.out.SendAll(local, skip, frame)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -38,18 +39,21 @@ func (s *Server) login(x *exchange, credentials []byte) {
 // authenticate tells whose credentials these are, or answers the request with refused.
 func (s *Server) authenticate(x *exchange, credentials []byte, refused string) (auth.Result, *permission.User, bool) {
 	verdict := make(chan auth.Result, 1)
-	s.opts.Auth.Authenticate(&auth.Request{
-		RemoteAddr: x.r.RemoteAddr, Header: headerOf(x.r), Data: credentials,
-	}, func(r auth.Result) { verdict <- r })
+	attempt := &auth.Request{
+		RemoteAddr: x.r.RemoteAddr, Header: headerOf(x.r), Headers: headersOf(x.r), URL: x.r.URL.RequestURI(), Data: credentials,
+	}
+	s.opts.Auth.Authenticate(attempt, func(r auth.Result) { verdict <- r })
 	late := time.NewTimer(s.opts.API.RequestTimeout)
 	defer late.Stop()
 	var result auth.Result
 	select {
 	case result = <-verdict:
 	case <-late.C:
+		attempt.Abandon()
 		x.busy(RefusedLoginLate)
 		return result, nil, false
 	case <-s.stopped:
+		attempt.Abandon()
 		x.busy(RefusedNotReady)
 		return result, nil, false
 	}
@@ -71,6 +75,22 @@ func headerOf(r *http.Request) func(name string) string {
 			return r.Host
 		}
 		return r.Header.Get(name)
+	}
+}
+
+// headersOf yields every header field of r, names in lower case.
+func headersOf(r *http.Request) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if !yield("host", r.Host) {
+			return
+		}
+		for name, values := range r.Header {
+			for _, value := range values {
+				if !yield(strings.ToLower(name), value) {
+					return
+				}
+			}
+		}
 	}
 }
 

@@ -114,6 +114,9 @@ type Stats struct {
 	NamesRefused uint64
 }
 
+// Provided returns the number of names with an active provider.
+func (s Stats) Provided() int { return s.Held - (s.Searches - s.Queued) }
+
 // entry is one pattern text and everybody who listens to it.
 type entry struct {
 	pattern *Pattern
@@ -304,6 +307,18 @@ func (h *Home) removeEntry(i int) {
 func (h *Home) moveEntry(from, to int) {
 	h.entries[to] = h.entries[from]
 	h.entries[to].index = to
+}
+
+// Patterns returns the texts of the patterns of conn, in no order.
+func (h *Home) Patterns(conn protocol.ConnID) (texts [][]byte) {
+	o := h.owners[conn]
+	if o == nil {
+		return nil
+	}
+	for l := o.first; l != nil; l = l.nextOwn {
+		texts = append(texts, l.entry.pattern.Text())
+	}
+	return texts
 }
 
 // Unlisten removes one pattern of conn, and returns nil if it was not registered. conn is no

@@ -149,7 +149,7 @@ func (n *testNode) check(t testing.TB) {
 func (n *testNode) checkState(t testing.TB) {
 	t.Helper()
 	h := n.home
-	held, searches, waiting := 0, 0, map[uint32]bool{}
+	held, searches, active, waiting := 0, 0, 0, map[uint32]bool{}
 	for id, last := h.queue.first, uint32(0); id != 0; id, last = h.names.at(id).next, id {
 		if waiting[id] = true; h.names.at(id).prev != last || h.names.at(id).state() != queued {
 			t.Fatalf("name %q is misplaced in the queue", h.names.at(id).text)
@@ -169,6 +169,9 @@ func (n *testNode) checkState(t testing.TB) {
 		if (nm.state() == queued) != waiting[id] {
 			t.Fatalf("name %q: search without a candidate", text)
 		}
+		if nm.state() == provided {
+			active++
+		}
 		if nm.holder != nil {
 			held++
 			on := false
@@ -185,6 +188,9 @@ func (n *testNode) checkState(t testing.TB) {
 		if tm.kind == timerResponse {
 			responses++
 		}
+	}
+	if s := h.Stats(); s.Provided() != active {
+		t.Fatalf("%+v: counted %d provided, not %d", s, active, s.Provided())
 	}
 	if s := h.Stats(); s.Held != held || s.Searches != searches || searches != responses+len(waiting) || s.Names != h.names.used() {
 		t.Fatalf("%+v: counted %d held, %d searches, %d response timers, %d waiting, %d records", s, held, searches, responses, len(waiting), h.names.used())

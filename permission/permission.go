@@ -50,6 +50,8 @@ type Checker interface {
 // Inquirer is a Checker that may answer Pending.
 type Inquirer interface {
 	Checker
+	// MayPend reports whether some rule for the action can make Check answer Pending.
+	MayPend(topic protocol.Topic, action protocol.Action) bool
 	// Inquire takes up a question that Check has answered with Pending. q and all it refers to must not
 	// change until the Inquiry is done or dropped. It decides by the rules that are in force now, to
 	// the end.

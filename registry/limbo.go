@@ -101,6 +101,7 @@ func (t *Table) bury(id uint32, r *record) {
 	}
 	r.link, list.head = list.head, id
 	list.size++
+	t.live[r.space()]--
 	t.limbo.Add(1)
 }
 
@@ -123,6 +124,7 @@ func (t *Table) newTopic(key []byte) (id uint32, ok bool) {
 	}
 	copy(asBytes(t.names.view(block, class), len(key)), key)
 	t.record(id).key.Store(uint64(block)<<32 | uint64(len(key))<<8 | uint64(key[0]))
+	t.live[key[0]]++
 	return id, true
 }
 

@@ -18,6 +18,7 @@ type Loop struct {
 	conns  []*[chunkConns]conn
 	arena  arena // topics' lists, connections' tables
 	size   int
+	spaces [256]uint32 // of size, by name space
 }
 
 // Result is what one change did.
@@ -39,6 +40,9 @@ func NewLoop(t *Table, index int) *Loop {
 
 // Len returns the number of subscriptions.
 func (l *Loop) Len() int { return l.size }
+
+// LenOf returns the number of subscriptions to names of one name space.
+func (l *Loop) LenOf(space byte) int { return int(l.spaces[space]) }
 
 // Count returns the number of subscriptions of the connection in slot.
 func (l *Loop) Count(slot uint32) int {
@@ -85,6 +89,7 @@ func (l *Loop) Subscribe(slot uint32, key []byte) (Result, error) {
 	put(l.arena.view(c.block, c.class), entry(ref.ID)<<32|entry(pos), l.topics.seed)
 	c.size++
 	l.size++
+	l.spaces[key[0]]++
 	return Result{Ref: ref, Changed: true, Edge: p == nil}, nil
 }
 
@@ -112,6 +117,21 @@ func (l *Loop) Subscribed(slot uint32, key []byte) bool {
 	ref, p := l.local(key)
 	c := l.conn(slot)
 	return p != nil && c != nil && l.has(c, ref.ID)
+}
+
+// Topics appends what the connection in slot is subscribed to, in no order, to dst.
+func (l *Loop) Topics(dst []TopicRef, slot uint32) []TopicRef {
+	c := l.conn(slot)
+	if c == nil || c.closing {
+		return dst
+	}
+	for _, e := range l.tableOf(c) {
+		if e != 0 {
+			id := uint32(e >> 32)
+			dst = append(dst, TopicRef{id, l.table.record(id).gen.Load()})
+		}
+	}
+	return dst
 }
 
 // Subscribers returns the slots of the connections that are subscribed to ref, in no order. The view
@@ -246,6 +266,7 @@ func (l *Loop) relist(p *topic, class uint8) bool {
 // told. It reports whether the list is empty now, and p with it gone.
 func (l *Loop) leave(p *topic, pos uint32) (edge bool) {
 	l.size--
+	l.spaces[l.table.record(p.id).space()]--
 	if p.size() == 1 {
 		id := p.id
 		l.topics.remove(id)

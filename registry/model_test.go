@@ -145,6 +145,14 @@ func (m *model) compare() {
 			}
 		}
 	}
+	if n := m.tab.Names('E'); n != live || m.tab.Names('F') != 0 {
+		m.t.Fatalf("%d names counted, want %d", n, live)
+	}
+	for i, l := range m.loops {
+		if n := l.LenOf('E'); n != l.Len() || l.LenOf('F') != 0 {
+			m.t.Fatalf("loop %d: %d subscriptions of %d are of the only name space", i, n, l.Len())
+		}
+	}
 	var at Cursor
 	for done := false; !done; {
 		at, done = m.tab.Walk(at, 1000, 'E', func(TopicRef, []byte, uint64) bool { live--; return true })

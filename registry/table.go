@@ -85,8 +85,9 @@ type Table struct {
 
 	mu    sync.Mutex // guards the fields below; a leaf
 	ids   idPool
-	ready uint32    // list of reusable ids that still hold their name
-	dead  [3]idList // released in this round and the two before it, by round % 3
+	live  [256]uint32 // names that are not dead, by name space
+	ready uint32      // list of reusable ids that still hold their name
+	dead  [3]idList   // released in this round and the two before it, by round % 3
 }
 
 // idList is a list of ids through record.link.
@@ -139,6 +140,14 @@ func (t *Table) Key(ref TopicRef) []byte {
 		return t.keyOf(r)
 	}
 	return nil
+}
+
+// Names returns the number of names of one name space that have subscribers. Safe for concurrent use, by
+// any goroutine.
+func (t *Table) Names(space byte) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int(t.live[space])
 }
 
 // Cursor is a place in a Walk. The zero value is the beginning.
@@ -287,6 +296,9 @@ func (t *Table) keyOf(r *record) []byte {
 	size := keySize(k)
 	return asBytes(t.names.head(uint32(k>>32), uint32(size+7)/8), size)
 }
+
+// space returns the first byte of the key.
+func (r *record) space() byte { return byte(r.key.Load()) }
 
 // keySize returns the length of the key that record.key describes.
 func keySize(k uint64) int { return int(k >> 8 & (1<<24 - 1)) }

@@ -210,6 +210,7 @@ func (h *Home) detach(c *call) {
 	}
 	c.req = Request{}
 	c.requestor.requested.remove(c)
+	h.ended(c.requestor.id)
 	h.dropIfIdle(c.requestor)
 	c.requestor = nil
 	c.name.calls--

@@ -134,20 +134,30 @@ func (h *Home) Unprovide(id protocol.ConnID, name []byte) {
 func (h *Home) Request(r Request) {
 	if len(r.CorrelationID) == 0 {
 		h.refuse(r.From, protocol.RPCRequest, r.Name, nil)
+		h.ended(r.From)
 		return
 	}
 	n := h.names[string(r.Name)]
 	to := h.anyProvider(n)
 	if to == nil {
 		h.tell(r.From, protocol.RPCNoRPCProvider, r.Name, r.CorrelationID, nil)
+		h.ended(r.From)
 		return
 	}
 	if !h.hasRoom(&r) {
 		h.refused++
 		h.tell(r.From, protocol.RPCNoRPCProvider, r.Name, r.CorrelationID, nil)
+		h.ended(r.From)
 		return
 	}
 	h.dispatch(h.admit(n, &r), to)
+}
+
+// ended says that a request of this connection is not pending any more.
+func (h *Home) ended(requestor protocol.ConnID) {
+	if h.opts.Ended != nil {
+		h.opts.Ended(requestor)
+	}
 }
 
 // Answer takes a provider's ACCEPT, REJECT, RESPONSE or REQUEST_ERROR; data is nil if absent. An

@@ -3,6 +3,8 @@ package rpc
 import (
 	"fmt"
 	"time"
+
+	"deepstream-fast/protocol"
 )
 
 // RetiredFor is how long the dispatch id of a call that its provider believes open stays reserved.
@@ -25,6 +27,10 @@ type Options struct {
 	// RetiredMax bounds the reserved ids of ended calls; beyond it the oldest is given up, whose
 	// late answer then finds no call, as after RetiredFor. Default 65 536.
 	RetiredMax int
+
+	// Ended is told the requestor of every Request when that is not pending any more: the call has ended,
+	// or was refused. It must not call the Home. nil: nobody counts.
+	Ended func(requestor protocol.ConnID)
 }
 
 // Validate returns an error that names the first option out of range.

@@ -16,44 +16,46 @@ import (
 // web is the HTTP API of a running server, nil if none is configured.
 type web struct{ api *httpapi.Server }
 
-// openWeb starts what serves the connections that the engine hands over.
-func openWeb(cfg *config.Config, node *session.Node, who auth.Authenticator, f *front, log *slog.Logger) *web {
+// openWeb starts what serves the connections that the engine hands over: commands, and whatever else is
+// served on the public port, by path.
+func openWeb(cfg *config.Config, node *session.Node, who auth.Authenticator, others map[string]http.Handler, f *front, log *slog.Logger) *web {
 	ep := cfg.Endpoint("http")
-	if ep == nil {
+	if ep == nil && len(others) == 0 {
 		return nil
 	}
 	f.api = true
-	return &web{api: httpapi.New(webOptions(cfg, &ep.HTTP, node, who, f, log))}
-}
-
-func webOptions(cfg *config.Config, ep *config.HTTPEndpoint, node *session.Node, who auth.Authenticator, f *front, log *slog.Logger) httpapi.Options {
-	if who == nil {
-		who = auth.Open{}
-	}
 	h := &cfg.HTTPServer.Options
 	o := httpapi.Options{
 		Node: node, Auth: who, Origins: f.origins, Ready: f.ready.Load, Log: log,
-		BodyBytesMax:   int(h.MaxMessageSize),
-		IdleTimeout:    h.HTTPIdleTimeout.Std(),
-		AnswerBytesMax: int(ep.MaxResponseSize),
-		MemoryBytesMax: int64(ep.MaxMemory),
-		RequestsMax:    ep.MaxConcurrentRequests,
-		API: &httpapi.API{
-			PostPath: ep.PostPath, GetPath: ep.GetPath,
-			AllowAuthData: ep.AllowAuthData, LogInvalidAuthData: ep.LogInvalidAuthData,
-			RequestTimeout: ep.RequestTimeout.Std(),
-			CommandsMax:    ep.MaxCommandsPerRequest,
-		},
+		BodyBytesMax: int(h.MaxMessageSize),
+		IdleTimeout:  h.HTTPIdleTimeout.Std(),
+	}
+	for path, handler := range others {
+		o.Mounts = append(o.Mounts, httpapi.Mount{Path: path, Handler: handler})
 	}
 	// Answered by front on a connection's first requests, here on those behind one that has left the loop.
 	o.Mounts = append(o.Mounts, httpapi.Mount{Path: h.HealthCheckPath, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusOK)
 	})})
+	if ep != nil {
+		serveCommands(&o, &ep.HTTP)
+	}
+	return &web{api: httpapi.New(o)}
+}
+
+// serveCommands makes o serve the HTTP API.
+func serveCommands(o *httpapi.Options, ep *config.HTTPEndpoint) {
+	o.AnswerBytesMax, o.MemoryBytesMax, o.RequestsMax = int(ep.MaxResponseSize), int64(ep.MaxMemory), ep.MaxConcurrentRequests
+	o.API = &httpapi.API{
+		PostPath: ep.PostPath, GetPath: ep.GetPath,
+		AllowAuthData: ep.AllowAuthData, LogInvalidAuthData: ep.LogInvalidAuthData,
+		RequestTimeout: ep.RequestTimeout.Std(),
+		CommandsMax:    ep.MaxCommandsPerRequest,
+	}
 	if ep.EnableAuthEndpoint {
 		o.API.AuthPath = ep.AuthPath
 	}
-	return o
 }
 
 // requestsMax returns how many requests without a connection the sessions are to take at a time.

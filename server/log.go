@@ -13,8 +13,12 @@ import (
 	"deepstream-fast/config"
 )
 
-// eventKey is the attribute that holds the official name of what happened.
-const eventKey = "event"
+// Attributes with a place of their own in a line: the official name of what happened, and whose line it
+// is.
+const (
+	eventKey     = "event"
+	namespaceKey = "namespace"
+)
 
 // NewLogger returns the logger the configuration asks for: text lines as the official server writes
 // them, or JSON objects with the members and level numbers of pino. Warnings and errors of the text
@@ -44,7 +48,8 @@ func slogLevel(l config.LogLevel) slog.Level {
 	return levelOff
 }
 
-// textHandler writes "EVENT | message key=value …", as official tools expect it, one line a record.
+// textHandler writes "EVENT | message key=value …", with "NAMESPACE | " in front where there is one, as
+// official tools expect it, one line a record.
 type textHandler struct {
 	// Set by NewLogger, then constant.
 	out, err io.Writer
@@ -70,10 +75,14 @@ func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
-	event, b := "INFO", strings.Builder{}
+	namespace, event, b := "", "INFO", strings.Builder{}
 	add := func(a slog.Attr) bool {
-		if a.Key == eventKey {
+		switch a.Key {
+		case eventKey:
 			event = a.Value.String()
+			return true
+		case namespaceKey:
+			namespace = a.Value.String() + " | "
 			return true
 		}
 		b.WriteString(" " + a.Key + "=" + quoteIfNeeded(a.Value.String()))
@@ -83,7 +92,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 		add(a)
 	}
 	r.Attrs(add)
-	line := event + " | " + r.Message + b.String()
+	line := namespace + event + " | " + r.Message + b.String()
 	if h.colors {
 		line = colorOf(r.Level) + line + "\x1b[0m"
 	}

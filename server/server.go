@@ -24,6 +24,7 @@ import (
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
+	"deepstream-fast/monitor"
 	"deepstream-fast/record"
 	"deepstream-fast/rpc"
 	"deepstream-fast/session"
@@ -37,9 +38,12 @@ type Server struct {
 	name   string
 	front  *front
 	store  *storage // nil: nothing is kept
+	auth   *authentication
 	node   *session.Node
 	web    *web // nil: no HTTP API
 	engine *engine.Engine
+
+	monitoring *monitoring
 }
 
 // Start builds a server from a validated configuration and returns when clients can connect.
@@ -48,7 +52,14 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	if endpoint == nil {
 		return nil, fmt.Errorf("server: connectionEndpoints has no entry of type ws-binary: no client could connect")
 	}
+	events := monitor.CountEvents(log.Handler())
+	log = slog.New(events)
 	s := &Server{cfg: cfg, log: log, name: serverName(cfg), front: newFront(cfg, endpoint.WebSocket.URLPath)}
+	m, err := openMonitoring(cfg, events)
+	if err != nil {
+		return nil, err
+	}
+	s.monitoring = m
 	limitMemory(log)
 	loops := cfg.HTTPServer.Options.Loops
 	if loops == 0 {
@@ -56,14 +67,20 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 	}
 	st, err := openStorage(cfg, log)
 	if err != nil {
+		m.close()
 		return nil, err
 	}
 	s.store = st
+	if s.auth, err = newAuthentication(cfg, st.users(), log); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
 	if err := s.serve(loops, &endpoint.WebSocket); err != nil {
+		m.close()
 		return nil, errors.Join(err, st.close())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
 	s.front.ready.Store(true)
+	m.begin(s)
 	s.announce()
 	return s, nil
 }
@@ -71,21 +88,25 @@ func Start(cfg *config.Config, log *slog.Logger) (*Server, error) {
 // serve starts the loops.
 func (s *Server) serve(loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
-	sessions.Store = s.store.records()
+	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
 	sessions.RequestsMax = requestsMax(s.cfg)
 	if err := sessions.Validate(); err != nil {
 		return err
 	}
 	s.node = session.NewNode(sessions)
+	if s.auth.users != nil {
+		s.auth.users.node.Store(s.node)
+	}
 	options := engineOptions(s.cfg, ep, loops, s.log)
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
-	s.web = openWeb(s.cfg, s.node, sessions.Auth, s.front, s.log)
+	s.web = openWeb(s.cfg, s.node, sessions.Auth, s.MonitorHandlers(), s.front, s.log)
 	options.Handoff, options.HTTPConnectionsMax = s.web.handoff(), s.cfg.HTTPServer.Options.MaxHTTPConnections
 	var err error
 	if s.engine, err = engine.Start(options); err != nil {
 		s.web.close()
 	}
+	s.auth.makeRoom(s.cfg)
 	return err
 }
 
@@ -114,10 +135,11 @@ func (s *Server) Stop(ctx context.Context) error {
 	finish := s.web.drain(ctx)
 	err := s.engine.Stop(ctx)
 	finish()
+	s.monitoring.close()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()
 	}
-	err = errors.Join(err, s.store.close())
+	err = errors.Join(err, s.auth.close(), s.store.close())
 	s.logTotals()
 	return err
 }
@@ -166,6 +188,8 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		LogInvalidAuthData:     ep.LogInvalidAuthData,
 		MessageBytesMax:        int(ep.MaxMessageSize),
 		BulkNamesMax:           ep.MaxBulkNames,
+		SubscriptionsMax:       ep.MaxSubscriptions,
+		CallsMax:               ep.MaxPendingRPCs,
 		Events:                 cfg.EnabledFeatures.Event,
 		RPC:                    cfg.EnabledFeatures.RPC,
 		Presence:               cfg.EnabledFeatures.Presence,
@@ -188,6 +212,12 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		},
 		CacheBytesMax: int64(cfg.Cache.Options.MaxBytes),
 		Log:           log,
+	}
+	if rate := ep.MaxMessageRate; rate > 0 {
+		o.MessageInterval, o.MessageBurst = time.Second/time.Duration(rate), ep.MessageBurst
+		if o.MessageBurst == 0 {
+			o.MessageBurst = rate
+		}
 	}
 	if ep.UnauthenticatedClientTimeout == config.Off {
 		o.UnauthenticatedTimeout = -1

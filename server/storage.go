@@ -63,6 +63,14 @@ func (s *storage) records() store.Store {
 	return s.store
 }
 
+// users returns the way to users kept as records, nil if there is none.
+func (s *storage) users() *userRecords {
+	if s == nil {
+		return nil
+	}
+	return &userRecords{store: s.store}
+}
+
 // close ends everything. What was accepted is on disk afterwards.
 func (s *storage) close() error {
 	if s == nil {

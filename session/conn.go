@@ -1,6 +1,9 @@
 package session
 
 import (
+	"iter"
+	"time"
+
 	"deepstream-fast/auth"
 	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
@@ -28,23 +31,27 @@ const (
 // conn is the protocol state of one connection, owned by its loop.
 type conn struct {
 	user    *permission.User // nil until logged in
-	login   *login           // nil from login on
+	login   *login           // nil from login on, unless the session ends with its credentials
 	phase   phase
 	used    uint8
 	modern  bool   // understands PATCH_MULTI
 	attempt uint32 // number of the login being judged: a late judgement of an earlier slot is not ours
 
-	id   protocol.ConnID // set by the first RECORD message
+	id   protocol.ConnID // set by the login
 	bulk *bulkRequest    // being worked off; nil: none
+	wait *wait           // for permission; nil: nothing waits
 }
 
 // login is what is kept of a connection until it has logged in.
 type login struct {
 	remote   string
 	header   func(name string) string
-	timer    timer.ID // of the unauthenticated timeout
+	headers  iter.Seq2[string, string]
+	timer    timer.ID // of the unauthenticated timeout, then of expires
 	failures int
-	request  auth.Request
+	request  *auth.Request // being judged; nil: none
+
+	expires time.Time // of the session; zero: it does not
 }
 
 const chunkConns = 256
@@ -59,3 +66,6 @@ func (s *conns) at(slot uint32) *conn {
 	}
 	return &s.chunks[slot/chunkConns][slot%chunkConns]
 }
+
+// size returns a bound of the slots ever used.
+func (s *conns) size() uint32 { return uint32(len(s.chunks)) * chunkConns }

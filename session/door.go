@@ -173,6 +173,7 @@ func (d *door) begin(l *Loop, r *Request) {
 	}
 	s := l.conns.at(c.Slot())
 	*s = conn{phase: phaseOpen, attempt: s.attempt, user: r.User, used: usedDoor, id: c.ID()}
+	l.limits.begin(c.Slot())
 	d.places[c.ID()] = place{r, i}
 	r.open[i] = c.ID()
 	l.route(c, s, m)

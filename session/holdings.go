@@ -6,11 +6,11 @@ import "deepstream-fast/engine"
 // connection of the node has been released.
 type Holdings struct {
 	Subscriptions int // of this loop's connections, all topics
-	Calls         int // providers, callers and open calls of the names at home here
+	Calls         int // providers, callers and open calls of the names at home here, and calls counted for their callers
 	Patterns      int // (connection, pattern) pairs this loop knows
 	Names         int // names at home here that some pattern matches
 	Users         int // online, on the loop that counts them
-	Unfinished    int // what is still being offered, handed on, reported or taken away
+	Unfinished    int // what is still being offered, handed on, reported, taken away or waiting for permission
 	Requests      int // messages without a connection that wait to begin or for an answer
 	Records       int // requests about records, loads and saves that are not done
 }
@@ -24,8 +24,8 @@ func Inspect(f func(loop int, h Holdings)) engine.Mail {
 func (l *Loop) holdings() Holdings {
 	h := Holdings{
 		Subscriptions: l.subs.Len(),
-		Calls:         l.rpc.Len(),
-		Unfinished:    len(l.scans) + len(l.removals) + len(l.incoming.tasks),
+		Calls:         l.rpc.Len() + len(l.limits.calls),
+		Unfinished:    len(l.scans) + len(l.removals) + len(l.incoming.tasks) + l.gate.pending() + l.recheck.pending(),
 		Records:       l.records.pending(),
 		Requests:      len(l.door.places) + len(l.door.queue),
 	}

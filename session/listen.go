@@ -177,6 +177,19 @@ func (l *Loop) unlisten(topic int, peer bulk.Peer, m *protocol.Message) {
 	l.done(r, nil)
 }
 
+// dropPattern removes a pattern without an answer, and reports whether it was registered.
+func (l *Loop) dropPattern(topic int, peer protocol.ConnID, pattern []byte) bool {
+	removal := l.listen[topic].Unlisten(peer, pattern)
+	if removal == nil {
+		return false
+	}
+	l.node.patterns[topic].Add(-1)
+	l.onOthers(func(h *Loop) { h.remove(h.listen[topic].Unlisten(peer, pattern)) })
+	l.remove(removal)
+	l.wakeForListening(topic)
+	return true
+}
+
 func (l *Loop) listenAnswer(topic int, peer bulk.Peer, m *protocol.Message) {
 	accept := m.Action == listenActions[topic].Accept
 	tell := func(h *Loop, pattern, name []byte) {

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"sync"
+	"time"
 
 	"deepstream-fast/auth"
 	"deepstream-fast/codec/ws"
@@ -87,11 +88,11 @@ func (l *Loop) authenticate(c *engine.Conn, s *conn, credentials []byte) {
 	s.phase = phaseAuthenticating
 	s.attempt++
 	attempt, id := s.attempt, c.ID()
-	s.login.request = auth.Request{
-		RemoteAddr: s.login.remote, Header: s.login.header, Data: bytes.Clone(credentials),
+	s.login.request = &auth.Request{
+		RemoteAddr: s.login.remote, Header: s.login.header, Headers: s.login.headers, Data: bytes.Clone(credentials),
 	}
 	v := &verdict{}
-	l.node.opts.Auth.Authenticate(&s.login.request, func(r auth.Result) {
+	l.node.opts.Auth.Authenticate(s.login.request, func(r auth.Result) {
 		if v.late(r) {
 			l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.judged(id, attempt, r) }})
 		}
@@ -152,14 +153,49 @@ func (l *Loop) loggedIn(c *engine.Conn, s *conn, r auth.Result) {
 		r.ID = auth.IDAnonymous
 	}
 	l.endLogin(s)
+	l.limits.begin(c.Slot())
 	s.phase = phaseOpen
-	s.user = userOf(r)
+	s.id, s.user = c.ID(), userOf(r)
 	l.eng.Trust(c)
 	l.node.stats.logins.Add(1)
 	l.node.stats.online.Add(1)
 	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthSuccessful, Data: r.ClientData}
 	l.Reply(c.ID(), &l.reply)
 	l.presenceLogin(c.ID(), r.ID)
+	l.expire(c, s, r.Expires)
+}
+
+// expirySpanMax is the longest that a timer for the end of a session is set for. Where more is left, the
+// next one is set then, so that a clock that was put right meanwhile counts. Tests have less.
+const expirySpanMax = 24 * time.Hour
+
+// expire ends the session at the given time; zero: never.
+func (l *Loop) expire(c *engine.Conn, s *conn, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	span := min(max(time.Until(at), 0), l.node.expirySpanMax)
+	s.login = &login{expires: at, timer: l.eng.StartTimer(span, timerExpiry, uint64(c.ID()))}
+}
+
+// sessionExpired closes a connection whose credentials are good no longer. It is told nothing before: in
+// this state the official client takes a refusal for a mistake. It comes back by itself, logs in with the
+// same credentials, and tells its application when they are refused.
+func (l *Loop) sessionExpired(id protocol.ConnID) {
+	c := l.eng.Conn(id)
+	if c == nil || !c.IsOpen() {
+		return
+	}
+	s := l.conns.at(c.Slot())
+	if s.phase != phaseOpen || s.login == nil {
+		return
+	}
+	if time.Now().Before(s.login.expires) {
+		l.expire(c, s, s.login.expires)
+		return
+	}
+	l.node.stats.expired.Add(1)
+	l.eng.Close(c, ws.ClosePolicyViolation, "session expired")
 }
 
 // anonymous is the user of all connections that gave no name: most of them, on some servers.
@@ -179,9 +215,10 @@ func (l *Loop) refuseLogin(c *engine.Conn, s *conn, r auth.Result) {
 	s.phase = phaseLogin
 	s.login.failures++
 	if l.node.opts.LogInvalidAuthData {
-		l.node.opts.Log.Info("login refused", "event", "AUTH_UNSUCCESSFUL", "remote", s.login.remote, "authData", string(s.login.request.Data))
+		data := s.login.request.Data
+		l.node.opts.Log.Info("login refused", "event", "AUTH_UNSUCCESSFUL", "remote", s.login.remote, "authData", string(data[:min(len(data), loggedBytesMax)]))
 	}
-	s.login.request = auth.Request{}
+	s.login.request = nil
 	l.reply = protocol.Message{Topic: protocol.TopicAuth, Action: protocol.AuthUnsuccessful, Data: r.ClientData}
 	l.Reply(c.ID(), &l.reply)
 	if s.login.failures >= l.node.opts.AuthAttemptsMax {
@@ -190,10 +227,16 @@ func (l *Loop) refuseLogin(c *engine.Conn, s *conn, r auth.Result) {
 	}
 }
 
-// endLogin drops what was kept for the login.
+// loggedBytesMax bounds what of refused credentials is logged, if that is asked for.
+const loggedBytesMax = 4 << 10
+
+// endLogin drops what was kept for the login. Nobody waits any more for a judgement under way.
 func (l *Loop) endLogin(s *conn) {
 	if s.login != nil && s.login.timer != 0 {
 		l.eng.StopTimer(s.login.timer)
+	}
+	if s.login != nil && s.login.request != nil {
+		s.login.request.Abandon()
 	}
 	s.login = nil
 }

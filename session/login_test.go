@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"deepstream-fast/auth"
 )
@@ -61,5 +62,60 @@ func TestOverlongUserIDIsRefused(t *testing.T) {
 		if got := strings.Join(r.fence(), ", "); got != tt.want {
 			t.Errorf("an id of %d bytes: got %q, want %q", tt.bytes, got, tt.want)
 		}
+	}
+}
+
+// A session ends when it has to: at once if its credentials are over already, and piece by piece if it
+// lasts longer than a timer may.
+func TestSessionsExpire(t *testing.T) {
+	o := defaults(1)
+	o.session.Auth = &scriptedAuth{}
+	o.node = func(n *Node) { n.expirySpanMax = time.Millisecond }
+	r := startRig(t, o)
+	for i, lasts := range []time.Duration{-time.Hour, 300 * time.Millisecond} {
+		name := fmt.Sprint("c", i)
+		r.connect(name)
+		began := time.Now()
+		r.send(name, "CONNECTION CHALLENGE", fmt.Sprintf("AUTH REQUEST data=`{%q:%q}`", "lasts", lasts))
+		lines, err := r.client(name).AwaitClose()
+		if got := strings.Join(lines, ", "); err != nil || got != "CONNECTION ACCEPT, AUTH AUTH_SUCCESSFUL, closed 1008 session expired" {
+			t.Fatalf("%v: got %s, %v", lasts, got, err)
+		}
+		if lasted := time.Since(began); lasted < lasts {
+			t.Errorf("%v: ended after %v", lasts, lasted)
+		}
+		if n := r.node.Stats().Expired; n != uint64(i+1) {
+			t.Errorf("%d sessions expired", n)
+		}
+	}
+}
+
+// pendingAuth keeps attempts without ever judging them.
+type pendingAuth chan *auth.Request
+
+func (p pendingAuth) Authenticate(r *auth.Request, _ func(auth.Result)) { p <- r }
+
+// Work for a client that has gone need not be done: whoever judges can ask.
+func TestAttemptsOfClosedConnectionsAreAbandoned(t *testing.T) {
+	o, pending := defaults(1), make(pendingAuth, 1)
+	o.session.Auth = pending
+	r := startRig(t, o)
+	r.connect("a")
+	r.send("a", "CONNECTION CHALLENGE", "AUTH REQUEST data=`{}`")
+	q := <-pending
+	if q.Abandoned() {
+		t.Error("abandoned while the connection is open")
+	}
+	names := 0
+	for range q.Headers {
+		names++
+	}
+	if names == 0 || q.RemoteAddr == "" {
+		t.Errorf("%d header fields, address %q", names, q.RemoteAddr)
+	}
+	r.close("a")
+	r.settle()
+	if !q.Abandoned() {
+		t.Error("not abandoned when the connection has gone")
 	}
 }

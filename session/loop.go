@@ -29,6 +29,7 @@ const (
 // Kinds of timers on a loop's wheel. Homes number their own from these bases on.
 const (
 	timerLogin  = 0x00
+	timerExpiry = 0x01
 	timerRPC    = 0x10
 	timerListen = 0x20 // + 0x10 per listening topic
 )
@@ -45,6 +46,9 @@ type Loop struct {
 	subs     *registry.Loop
 	fan      *fanout.Fanout // of what a slow subscriber may miss
 	news     *fanout.Fanout // of what nobody may
+	gate     *gate
+	limits   limits
+	recheck  recheck
 	bulk     *bulk.Runner
 	event    *event.Handler
 	rpc      *rpc.Home
@@ -62,6 +66,7 @@ type Loop struct {
 	woken      bool       // a turn for these is on its way
 
 	parses lazyjson.Counters // of this loop; safe from any goroutine
+	tally  tally
 
 	msg   protocol.Message // the message being handled
 	reply protocol.Message // scratch
@@ -76,9 +81,14 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 	l.outgoing.packets = make([]packet, n.opts.Loops)
 	l.incoming = incoming{max: reportsBytesMax, peers: map[protocol.ConnID]int{}}
 	l.grant()
-	l.bulk = bulk.New(l.subs, n.opts.Permission, l, n.opts.BulkNamesMax)
+	l.gate = newGate(l)
+	l.bulk = bulk.New(l.subs, l.gate, l, bulk.Limits{Names: n.opts.BulkNamesMax, Subscriptions: n.opts.SubscriptionsMax})
 	l.event = event.New(l.bulk, l.fan, eventObserver{l})
-	l.rpc = rpc.NewHome(n.opts.Calls, rpcOut{clock{l, timerRPC}})
+	calls := n.opts.Calls
+	if n.opts.CallsMax > 0 {
+		calls.Ended = l.callEnded
+	}
+	l.rpc = rpc.NewHome(calls, rpcOut{clock{l, timerRPC}})
 	for t := range l.listen {
 		l.listen[t] = listen.New(*listenActions[t], n.opts.Listen, listenOut{clock{l, timerListen + uint8(t)<<4}, t})
 	}
@@ -93,7 +103,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 // Open implements engine.Handler.
 func (l *Loop) Open(c *engine.Conn, hs *ws.Handshake) {
 	s := l.conns.at(c.Slot())
-	*s = conn{phase: phaseChallenge, attempt: s.attempt, login: &login{remote: c.RemoteAddr(), header: hs.Header}}
+	*s = conn{phase: phaseChallenge, attempt: s.attempt, login: &login{remote: c.RemoteAddr(), header: hs.Header, headers: hs.Headers()}}
 	if t := l.node.opts.UnauthenticatedTimeout; t > 0 {
 		s.login.timer = l.eng.StartTimer(t, timerLogin, uint64(c.ID()))
 	}
@@ -177,6 +187,7 @@ func (l *Loop) Mail(m *engine.Mail) {
 		if m.Class != engine.Droppable {
 			fan = l.news
 		}
+		fan.About = m.About
 		fan.Deliver(registry.TopicRef{ID: m.Topic, Gen: m.Gen}, m.Conn, m.Frame)
 	case mailSend:
 		if c := l.eng.Conn(m.Conn); c != nil {
@@ -194,6 +205,8 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 	switch {
 	case kind == timerLogin:
 		l.loginTimeout(protocol.ConnID(key))
+	case kind == timerExpiry:
+		l.sessionExpired(protocol.ConnID(key))
 	case kind >= timerRecord:
 		l.records.home.Fired(kind - timerRecord)
 	case kind >= timerListen:
@@ -206,6 +219,7 @@ func (l *Loop) Fired(kind uint8, key uint64) {
 // TurnEnd implements engine.Handler.
 func (l *Loop) TurnEnd(drained bool) (more bool) {
 	more = l.records.step()
+	more = l.recheck.step(l) || more
 	more = l.background() || more
 	more = l.door.step(l) || more
 	if drained { // mail left over may carry the id of a name that is gone
@@ -226,10 +240,12 @@ func (l *Loop) Reply(to protocol.ConnID, m *protocol.Message) { l.send(to, m, en
 // send encodes m for one connection, wherever it lives.
 func (l *Loop) send(to protocol.ConnID, m *protocol.Message, class engine.Class) {
 	if to.Loop() != l.id {
+		l.tally.sent(m)
 		l.eng.Post(to.Loop(), engine.Mail{Kind: mailSend, Class: class, Conn: to, Frame: l.fan.Frame(m)})
 		return
 	}
 	if c := l.eng.Conn(to); c != nil && c.IsOpen() {
+		l.tally.sent(m)
 		l.eng.Send(c, l.fan.Frame(m), class)
 	}
 }
@@ -241,12 +257,20 @@ type output struct {
 }
 
 func (o output) SendAll(slots []uint32, except uint32, frame []byte) {
-	o.l.eng.SendAll(slots, except, frame, o.class)
+	o.l.tally.delivered(o.about(), o.l.eng.SendAll(slots, except, frame, o.class))
+}
+
+// about returns what is being delivered.
+func (o output) about() protocol.Kind {
+	if o.class == engine.Droppable {
+		return o.l.fan.About
+	}
+	return o.l.news.About
 }
 
 func (o output) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
 	o.l.eng.Post(loop, engine.Mail{
-		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class,
+		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class, About: o.about(),
 		Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
 	})
 }

@@ -3,10 +3,12 @@ package session
 import (
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/listen"
+	"deepstream-fast/protocol"
 	"deepstream-fast/registry"
 )
 
@@ -35,8 +37,11 @@ type Node struct {
 	inflow   []inflow // by loop
 	loops    []*Loop  // set while the engine starts
 	stats    counters
+	census   census
 
-	inflowBytesMax int64 // constant; tests have less
+	inflowBytesMax int64         // constant; tests have less
+	waitBytesMax   int           // the same
+	expirySpanMax  time.Duration // the same
 }
 
 // NewNode returns a Node for an engine of opts.Loops loops. opts must be valid.
@@ -50,6 +55,8 @@ func NewNode(opts Options) *Node {
 		loops:  make([]*Loop, opts.Loops),
 
 		inflowBytesMax: inflowBytesMax,
+		waitBytesMax:   waitBytesMax,
+		expirySpanMax:  expirySpanMax,
 	}
 }
 
@@ -69,6 +76,13 @@ func (n *Node) Flush() {
 	}
 }
 
+// Refresh says that the store's record called name was written by somebody else than the node: what its
+// home knows of it is forgotten, and its subscribers are told. Safe for concurrent use; it keeps name.
+func (n *Node) Refresh(name []byte) {
+	l := n.loops[n.home(name)]
+	l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.records.home.Notify(protocol.ConnID(0), 0, [][]byte{name}) }})
+}
+
 // WantsTurn reports that the registry waits for every loop to have a turn before it reuses names.
 func (n *Node) WantsTurn() bool { return n.table.WantsRound() }
 
@@ -82,7 +96,8 @@ func (n *Node) home(name []byte) int {
 
 type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
-	overruns                            atomic.Uint64
+	expired, overruns, revoked          atomic.Uint64
+	limited                             [limitKinds]atomic.Uint64
 	requests                            atomic.Int64
 	requestsRefused                     atomic.Uint64
 	online                              atomic.Int64
@@ -91,8 +106,14 @@ type counters struct {
 // Stats are sums over all loops since the start, and what is there now.
 type Stats struct {
 	Logins, LoginFailures, AuthTimeouts uint64
+	Expired                             uint64 // sessions that ended with their credentials
 	Online                              int    // logged-in connections
 	Patterns                            int    // (connection, pattern) pairs listening
+	Revoked                             uint64 // subscriptions, provisions and patterns taken back after the rules had changed
+	SubscriptionsLimited                uint64 // names denied: their connection had all the subscriptions it may have
+	CallsLimited                        uint64 // RPCs denied: their connection had all it may have waiting
+	MessagesLimited                     uint64 // messages denied: their connection sent too many
+	RateClosed                          uint64 // connections closed: they went on sending far too many
 	Requests                            int    // without a connection, in progress
 	RequestsRefused                     uint64 // over Options.RequestsMax
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
@@ -115,9 +136,16 @@ func (n *Node) Stats() Stats {
 		Logins:        n.stats.logins.Load(),
 		LoginFailures: n.stats.loginFailures.Load(),
 		AuthTimeouts:  n.stats.authTimeouts.Load(),
+		Expired:       n.stats.expired.Load(),
 		Online:        int(n.stats.online.Load()),
 		Patterns:      int(n.patterns[listenEvent].Load() + n.patterns[listenRecord].Load()),
 		Overruns:      n.stats.overruns.Load(),
+		Revoked:       n.stats.revoked.Load(),
+
+		SubscriptionsLimited: n.stats.limited[limitSubscriptions].Load(),
+		CallsLimited:         n.stats.limited[limitCalls].Load(),
+		MessagesLimited:      n.stats.limited[limitMessages].Load(),
+		RateClosed:           n.stats.limited[limitClosed].Load(),
 
 		Requests: int(n.stats.requests.Load()), RequestsRefused: n.stats.requestsRefused.Load(),
 	}

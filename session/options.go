@@ -26,6 +26,12 @@ type Options struct {
 	MessageBytesMax int // one message without a names list; 0: 1 MiB
 	BulkNamesMax    int // names of one message; 0: 1,000,000
 
+	// Limits of one connection; 0: none. What is beyond is denied, and counted.
+	SubscriptionsMax int           // of all topics
+	CallsMax         int           // RPCs that wait for their answers
+	MessageBurst     int           // messages that may come at once
+	MessageInterval  time.Duration // in which another one may come
+
 	Events, RPC, Presence, Records bool // topics switched on
 
 	RequestsMax int // requests without a connection at a time, see Do; 0: 4096
@@ -50,7 +56,8 @@ func (o Options) Validate() error {
 	if o.Loops < 1 {
 		return errors.New("session: Loops must be at least 1")
 	}
-	if o.AuthAttemptsMax < 0 || o.MessageBytesMax < 0 || o.BulkNamesMax < 0 || o.PatternBytesMax < 0 {
+	if o.AuthAttemptsMax < 0 || o.MessageBytesMax < 0 || o.BulkNamesMax < 0 || o.PatternBytesMax < 0 ||
+		o.SubscriptionsMax < 0 || o.CallsMax < 0 || o.MessageInterval < 0 || o.MessageBurst < 0 {
 		return errors.New("session: limits must not be negative")
 	}
 	if o.CacheBytesMax < 0 || o.CacheBytesMax > cache.BytesMaxLimit {

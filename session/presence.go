@@ -54,6 +54,10 @@ func (l *Loop) subscribeAll(peer bulk.Peer, m *protocol.Message, on bool) {
 		if !l.bulk.Allowed(&presenceTable, peer, m, nil) {
 			return
 		}
+		if l.bulk.Full(peer, key) {
+			l.bulk.Denied(&presenceTable, peer, m, nil)
+			return
+		}
 		if _, err := l.subs.Subscribe(peer.ID.Slot(), key); err != nil {
 			l.bulk.Invalid(&presenceTable, peer, m, nil)
 			return

@@ -19,21 +19,30 @@ type recordOutput struct{ r *records }
 
 // SendAll implements fanout.Output.
 func (o recordOutput) SendAll(slots []uint32, except uint32, frame []byte) {
-	o.r.l.eng.SendAll(slots, except, frame, engine.Broadcast)
+	o.r.sendAll(o.r.fan.About, slots, except, frame)
 }
 
 // PostFanout implements fanout.Output.
 func (o recordOutput) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
-	o.r.post(loop, engine.Mail{Kind: mailRecordUpdate, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame})
+	o.r.post(loop, engine.Mail{
+		Kind: mailRecordUpdate, About: o.r.fan.About, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: frame,
+	})
+}
+
+// sendAll queues a frame for subscribers of this loop.
+func (r *records) sendAll(about protocol.Kind, slots []uint32, except uint32, frame []byte) {
+	r.l.tally.delivered(about, r.l.eng.SendAll(slots, except, frame, engine.Broadcast))
 }
 
 // Send implements record.Out. All a home sends to one connection answers a request of it.
 func (o recordOut) Send(to protocol.ConnID, m *protocol.Message) {
 	if to.Loop() != o.l.id {
+		o.l.tally.sent(m)
 		o.r.post(to.Loop(), engine.Mail{Kind: mailRecordAnswer, Conn: to, Frame: o.r.fan.Frame(m)})
 		return
 	}
 	if c := o.l.eng.Conn(to); c != nil && c.IsOpen() {
+		o.l.tally.sent(m)
 		o.r.answer(c, o.r.fan.Frame(m))
 	}
 }
@@ -66,20 +75,21 @@ func (r *records) publishMulti(key []byte, except protocol.ConnID, m *protocol.M
 	update := r.fan.Frame(&protocol.Message{
 		Topic: m.Topic, Action: protocol.RecordUpdate, Name: m.Name, Version: m.Version, HasVersion: true, Data: full,
 	})
+	about := protocol.KindOf(m.Topic, m.Action)
 	for ; mask != 0; mask &= mask - 1 {
 		loop := bits.TrailingZeros64(mask)
 		if loop == r.l.id {
-			r.sendMulti(r.l.subs.Subscribers(ref), r.slotOf(except), patch, update)
+			r.sendMulti(about, r.l.subs.Subscribers(ref), r.slotOf(except), patch, update)
 			continue
 		}
 		r.post(loop, engine.Mail{
-			Kind: mailRecordMulti, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: patch, Body: update,
+			Kind: mailRecordMulti, About: about, Conn: except, Topic: ref.ID, Gen: ref.Gen, Frame: patch, Body: update,
 		})
 	}
 }
 
 // sendMulti sends each of two frames to those who understand it.
-func (r *records) sendMulti(slots []uint32, except uint32, patch, update []byte) {
+func (r *records) sendMulti(about protocol.Kind, slots []uint32, except uint32, patch, update []byte) {
 	r.modern, r.old = r.modern[:0], r.old[:0]
 	for _, slot := range slots {
 		if r.l.conns.at(slot).modern {
@@ -88,8 +98,8 @@ func (r *records) sendMulti(slots []uint32, except uint32, patch, update []byte)
 			r.old = append(r.old, slot)
 		}
 	}
-	r.l.eng.SendAll(r.modern, except, patch, engine.Broadcast)
-	r.l.eng.SendAll(r.old, except, update, engine.Broadcast)
+	r.sendAll(about, r.modern, except, patch)
+	r.sendAll(protocol.KindOf(protocol.TopicRecord, protocol.RecordUpdate), r.old, except, update)
 }
 
 // slotOf returns the slot of a connection of this loop, or that of nobody.
@@ -189,10 +199,10 @@ func (r *records) arrived(m *engine.Mail) {
 	switch m.Kind {
 	case mailRecordUpdate:
 		if slots := r.readers(ref); len(slots) > 0 {
-			r.l.eng.SendAll(slots, r.slotOf(m.Conn), m.Frame, engine.Broadcast)
+			r.sendAll(m.About, slots, r.slotOf(m.Conn), m.Frame)
 		}
 	case mailRecordMulti:
-		r.sendMulti(r.readers(ref), r.slotOf(m.Conn), m.Frame, m.Body.([]byte))
+		r.sendMulti(m.About, r.readers(ref), r.slotOf(m.Conn), m.Frame, m.Body.([]byte))
 	case mailRecordAnswer:
 		if c := r.l.eng.Conn(m.Conn); c != nil && c.IsOpen() {
 			r.answer(c, m.Frame)

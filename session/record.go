@@ -66,6 +66,7 @@ type records struct {
 	// Set by newRecords, then constant.
 	l       *Loop
 	home    *record.Home
+	cache   *cache.Cache // of home, to be counted
 	fan     *fanout.Fanout
 	out     recordOut
 	storage *storage // nil: nothing outlives the process
@@ -107,7 +108,7 @@ func newRecords(l *Loop) *records {
 	kept := cache.New(cache.Options{BytesMax: max(o.CacheBytesMax/int64(o.Loops), 1)})
 	limits := recordLimits(o)
 	limits.Parses = &l.parses
-	r.home = record.NewHome(limits, kept, r.out)
+	r.home, r.cache = record.NewHome(limits, kept, r.out), kept
 	return r
 }
 
@@ -141,17 +142,18 @@ func (l *Loop) recordMessage(c *engine.Conn, peer bulk.Peer, s *conn, m *protoco
 	if s.bulk != nil && l.records.hold(c, s, m) {
 		return true
 	}
-	s.id = peer.ID
 	switch m.Action {
 	case protocol.RecordSubscribeCreateAndRead, protocol.RecordSubscribeAndRead,
 		protocol.RecordSubscribeAndHead, protocol.RecordSubscribe, protocol.RecordNotify:
 		l.records.start(peer, s, m)
 	case protocol.RecordUnsubscribe:
 		l.bulk.Unsubscribe(&recordTable, peer, m, recordObserver{l})
-	case protocol.RecordRead, protocol.RecordHead, protocol.RecordDelete:
+	case protocol.RecordRead, protocol.RecordHead:
 		if l.bulk.Allowed(&recordTable, peer, m, m.Name) {
-			l.records.request(peer, m, 0)
+			l.records.request(peer, m, 0, nil)
 		}
+	case protocol.RecordDelete:
+		l.records.delete(peer, m)
 	case protocol.RecordUpdate, protocol.RecordPatch, protocol.RecordErase, protocol.RecordPatchMulti,
 		protocol.RecordCreateAndUpdate, protocol.RecordCreateAndPatch:
 		l.records.write(peer, m)
@@ -173,37 +175,39 @@ func (o recordObserver) Unsubscribed(_ protocol.ConnID, name []byte, edge bool) 
 }
 
 // write asks for the permissions of a write and hands it on. What it is, not how it calls itself, has to
-// be allowed: a patch without data erases. Source: spec/records.md §5.1, §5.5.
+// be allowed.
 func (r *records) write(peer bulk.Peer, m *protocol.Message) {
-	what, create := m.Action, protocol.Action(0)
-	switch {
-	case len(m.Path) > 0 && m.Data == nil && what != protocol.RecordPatchMulti:
-		what = protocol.RecordErase
-	case what == protocol.RecordCreateAndUpdate:
-		what = protocol.RecordUpdate
-	case what == protocol.RecordCreateAndPatch:
-		what = protocol.RecordPatch
+	creates := m.Action == protocol.RecordCreateAndUpdate || m.Action == protocol.RecordCreateAndPatch
+	q := permission.Question{
+		User: peer.User, Topic: protocol.TopicRecord, Action: writes(m),
+		Name: m.Name, Data: m.Data, Path: m.Path, Create: creates,
 	}
-	if why := r.verdict(peer, what, m.Name, m.Data); why != 0 {
+	if why := r.verdict(&q); why != 0 {
 		r.refuse(peer, why, m, m.Name)
 		return
 	}
-	if m.Action == protocol.RecordCreateAndUpdate || m.Action == protocol.RecordCreateAndPatch {
-		create = r.verdict(peer, protocol.RecordCreate, m.Name, m.Data)
+	judge := r.l.gate.judge(&q)
+	create := protocol.Action(0)
+	if creates {
+		q.Action = protocol.RecordCreate
+		create = r.verdict(&q)
 	}
-	r.request(peer, m, create)
+	r.request(peer, m, create, judge)
 }
 
-// verdict asks whether peer may: 0, or the action that refuses it.
-func (r *records) verdict(peer bulk.Peer, a protocol.Action, name, data []byte) protocol.Action {
-	q := permission.Question{User: peer.User, Topic: protocol.TopicRecord, Action: a, Name: name, Data: data}
-	switch r.l.node.opts.Permission.Check(&q) {
-	case permission.Allow:
-		return 0
-	case permission.Failed:
-		return recordTable.Failed
+// delete asks for the permission of a DELETE and hands it on.
+func (r *records) delete(peer bulk.Peer, m *protocol.Message) {
+	q := permission.Question{User: peer.User, Topic: protocol.TopicRecord, Action: m.Action, Name: m.Name}
+	if why := r.verdict(&q); why != 0 {
+		r.refuse(peer, why, m, m.Name)
+		return
 	}
-	return recordTable.Denied
+	r.request(peer, m, 0, r.l.gate.judge(&q))
+}
+
+// verdict returns 0, or the action that refuses what q asks for.
+func (r *records) verdict(q *permission.Question) protocol.Action {
+	return refusal(&recordTable, r.l.gate.Check(q))
 }
 
 // refuse answers one name of m with an error action.
@@ -226,9 +230,9 @@ type recordRequest struct {
 
 // request hands a request about one name to the home of the name. create is what answers if it would
 // have to create a record and may not.
-func (r *records) request(peer bulk.Peer, m *protocol.Message, create protocol.Action) {
+func (r *records) request(peer bulk.Peer, m *protocol.Message, create protocol.Action, judge record.Judge) {
 	w := record.Write{
-		Request: record.Request{From: peer.ID, Name: m.Name, CorrelationID: m.CorrelationID},
+		Request: record.Request{From: peer.ID, Name: m.Name, CorrelationID: m.CorrelationID, Judge: judge},
 		Action:  m.Action, Version: m.Version, HasVersion: m.HasVersion, WantsAck: m.IsWriteAck,
 		Path: m.Path, Data: m.Data, Create: create,
 	}

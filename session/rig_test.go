@@ -206,10 +206,10 @@ func (r *rig) settle() {
 		r.settleMail()
 		pending = 0
 		for _, h := range r.holdings() {
-			pending += h.Records
+			pending += h.Records + h.Unfinished
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%d requests about records are never done", pending)
+			r.t.Fatalf("%d pieces of work are never done", pending)
 		}
 	}
 	r.settleMail() // what came of the last answers

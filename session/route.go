@@ -8,11 +8,57 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// route hands a message of a logged-in connection to its topic. A topic that is switched off, or not
-// for clients, is an unknown one; an action a topic does not know is named in the answer.
+// route carries out a message of a logged-in connection, unless permission for it, or for one before it,
+// has to wait.
 func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
+	if !l.inRate(c, s, m) {
+		return
+	}
+	for s.wait != nil {
+		if l.gate.hold(s.wait, m) {
+			return
+		}
+	}
+	if l.gate.pends(s.user, m) {
+		l.gate.begin(bulk.Peer{ID: c.ID(), User: s.user}, s, m)
+		return
+	}
+	l.carryOut(c, s, m)
+}
+
+// connOf returns a connection of this loop that can be sent to, and its session, or nils.
+func (l *Loop) connOf(id protocol.ConnID) (*engine.Conn, *conn) {
+	c := l.eng.Conn(id)
+	if c == nil || !c.IsOpen() {
+		return nil, nil
+	}
+	if s := l.conns.at(id.Slot()); s.phase == phaseOpen {
+		return c, s
+	}
+	return nil, nil
+}
+
+// carryOutLasting carries out a message that outlives its connection: see lasting.
+func (l *Loop) carryOutLasting(peer bulk.Peer, m *protocol.Message) {
+	switch {
+	case m.Topic == protocol.TopicEvent:
+		if l.node.opts.Events {
+			l.event.Handle(peer, m)
+		}
+	case !l.node.opts.Records:
+	case m.Action == protocol.RecordDelete:
+		l.records.delete(peer, m)
+	default:
+		l.records.write(peer, m)
+	}
+}
+
+// carryOut hands a message to its topic. A topic that is switched off, or not for clients, is an unknown
+// one; an action a topic does not know is named in the answer.
+func (l *Loop) carryOut(c *engine.Conn, s *conn, m *protocol.Message) {
 	peer := bulk.Peer{ID: c.ID(), User: s.user}
 	served, known := false, false
+	refusals := l.tally.refusals
 	if m.Data != nil {
 		l.parses.Add(lazyjson.ReasonValidate)
 	}
@@ -33,6 +79,9 @@ func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 		if served = l.node.opts.Presence; served {
 			known = l.presenceMessage(peer, m)
 		}
+	}
+	if served {
+		l.tally.received(m, refusals)
 	}
 	switch {
 	case !served:

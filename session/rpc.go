@@ -62,6 +62,10 @@ func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
 		l.rpcError(peer, m, protocol.RPCMessagePermissionError)
 		return
 	}
+	if !l.mayCall(peer.ID) {
+		l.rpcError(peer, m, protocol.RPCMessageDenied)
+		return
+	}
 	r := rpc.Request{From: peer.ID, Name: m.Name, CorrelationID: m.CorrelationID, Data: m.Data}
 	if l.node.opts.ProvideRequestorName {
 		r.RequestorName = []byte(peer.User.ID)

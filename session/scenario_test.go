@@ -98,6 +98,7 @@ func subject(line string) string {
 //	await a              until the server ends the connection
 //	expect a TEXT        until a message that begins so has come
 //	close a · reset a    end connections, in the orderly way or not
+//	rules a b            change the rules: the names a and b are denied as well
 //	holdings             sums over all loops
 type scenario struct {
 	t    *testing.T
@@ -158,6 +159,12 @@ func (s *scenario) configure(c *testkit.Command) {
 			s.opts.engine.MessageBytesMax, s.opts.engine.BulkBytesMax = o.MessageBytesMax, 8*o.MessageBytesMax
 		case "patterns-max":
 			o.Listen.PatternsPerConnMax = c.Int(arg.Key)
+		case "subscriptions-max":
+			o.SubscriptionsMax = c.Int(arg.Key)
+		case "calls-max":
+			o.CallsMax = c.Int(arg.Key)
+		case "messages-max": // in a time that no test takes
+			o.MessageBurst, o.MessageInterval = c.Int(arg.Key), time.Hour
 		case "login-timeout":
 			o.UnauthenticatedTimeout = testkit.Must(time.ParseDuration(arg.Vals[0]))
 		case "ack-timeout":
@@ -216,6 +223,10 @@ func (s *scenario) act(c *testkit.Command) (lines []string) {
 		s.each(c, func(name string) { note(name, r.close(name)) })
 	case "reset":
 		s.each(c, r.abort)
+	case "rules":
+		rules := prefixRules{}
+		s.each(c, func(name string) { rules.denied = append(rules.denied, name) })
+		r.node.UsePermission(rules)
 	case "holdings":
 		return []string{s.sum()}
 	default:

@@ -6,6 +6,7 @@ import (
 	"deepstream-fast/bulk"
 	"deepstream-fast/codec"
 	"deepstream-fast/engine"
+	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
 	"deepstream-fast/record"
 	"deepstream-fast/registry"
@@ -34,8 +35,9 @@ type bulkRequest struct {
 	raw  []byte // what m is a view of; nil if all names are one slice
 
 	it      protocol.NamesIter
-	left    int // names to come
-	allowed int // names so far that were
+	decided *wait // what was decided about names before; nil: nothing
+	left    int   // names to come
+	allowed int   // names so far that were
 	acked   bool
 	receipt *receipt // nil: the ack does not wait for the homes
 
@@ -75,7 +77,7 @@ func (r *records) start(peer bulk.Peer, s *conn, m *protocol.Message) {
 		r.l.bulk.Invalid(&recordTable, peer, m, nil)
 		return
 	}
-	b := &bulkRequest{peer: peer, m: m, left: m.Names.Len(), size: sliceNamesMin}
+	b := &bulkRequest{peer: peer, m: m, left: m.Names.Len(), size: sliceNamesMin, decided: r.l.gate.passing}
 	waits := r.ackWaits(m.Action)
 	if b.left > sliceNamesMin || waits {
 		raw := codec.Append(nil, m)
@@ -140,6 +142,7 @@ func (r *records) finish(b *bulkRequest) {
 // slice carries out up to n names of b.
 func (r *records) slice(b *bulkRequest, n int) {
 	b.sent = 0
+	defer r.l.gate.pass(r.l.gate.pass(b.decided))
 	for ; n > 0 && b.left > 0; n-- {
 		b.left--
 		if b.it.Next() {
@@ -147,6 +150,9 @@ func (r *records) slice(b *bulkRequest, n int) {
 		}
 	}
 	over := b.left == 0 && (b.allowed > 0 || b.m.Names.Len() == 0)
+	if b.left == 0 && !over && b.raw != nil { // else route sees it, as it judged all names
+		r.l.tally.refusedWhole(b.m)
+	}
 	// SUBSCRIBE has no answers that would show how far it has come.
 	early := b.m.Action == protocol.RecordSubscribeAndHead && b.allowed > 0
 	if !b.acked && b.receipt == nil && (early || over) {
@@ -170,20 +176,28 @@ func (r *records) judge(b *bulkRequest, name []byte) {
 	asked := askedName{name: name}
 	home := r.l.node.home(name)
 	what := b.m.Action
+	q := permission.Question{User: b.peer.User, Topic: protocol.TopicRecord, Name: name}
 	if what == protocol.RecordSubscribeCreateAndRead {
 		what = protocol.RecordRead
-		asked.create = r.verdict(b.peer, protocol.RecordCreate, name, nil)
+		q.Action = protocol.RecordCreate
+		asked.create = r.verdict(&q)
 	}
-	if why := r.verdict(b.peer, what, name, nil); why != 0 {
+	q.Action = what
+	if why := r.verdict(&q); why != 0 {
 		r.refuse(b.peer, why, b.m, name)
 		return
 	}
-	b.allowed++
 	if b.m.Action == protocol.RecordNotify {
+		b.allowed++
 		r.parts[home] = append(r.parts[home], asked)
 		return
 	}
 	key := r.keyOf(name)
+	if r.l.bulk.Full(b.peer, key) {
+		r.refuse(b.peer, recordTable.Denied, b.m, name)
+		return
+	}
+	b.allowed++
 	res, err := r.l.subs.Subscribe(b.peer.ID.Slot(), key)
 	if err != nil || len(name) == 0 {
 		if res.Changed { // the empty name is no name
@@ -457,20 +471,15 @@ func (r *records) closed(s *conn) {
 		r.finish(b)
 	}
 	r.heldBytes -= len(b.raw)
+	var before *wait
 	for _, raw := range b.held {
 		r.heldBytes -= len(raw)
 		var m protocol.Message
 		if _, err := codec.Decode(&m, raw); err != nil {
 			continue
 		}
-		switch m.Action {
-		case protocol.RecordUpdate, protocol.RecordPatch, protocol.RecordErase, protocol.RecordPatchMulti,
-			protocol.RecordCreateAndUpdate, protocol.RecordCreateAndPatch:
-			r.write(b.peer, &m)
-		case protocol.RecordDelete:
-			if r.l.bulk.Allowed(&recordTable, b.peer, &m, m.Name) {
-				r.request(b.peer, &m, 0)
-			}
+		if before == nil || before.over || !r.l.gate.hold(before, &m) {
+			before = r.l.gate.outlive(b.peer, &m)
 		}
 	}
 }

@@ -23,6 +23,10 @@ type Stats struct {
 
 	Ack    Quantiles // Submit to done
 	Commit Quantiles // one batch
+
+	AckTimes, CommitTimes Latency // the same, in buckets
+	SyncTimes             Latency // one fsync of a file, where there are files
+	LoadTimes             Latency // a question about records, from its arrival to the answer
 }
 
 // Quantiles are the usual points of a latency distribution, each at most 12.5 % too high.
@@ -36,11 +40,13 @@ const subBuckets = 8 // per power of two: the error of a quantile is at most 1/s
 // zero value is empty. Safe for concurrent use; Observe allocates nothing.
 type Histogram struct {
 	buckets [32 * subBuckets]atomic.Uint64
+	sum     atomic.Int64 // nanoseconds
 }
 
 // Observe counts d. More than 35 minutes count as 35 minutes.
 func (h *Histogram) Observe(d time.Duration) {
 	h.buckets[bucketOf(uint64(max(d.Microseconds(), 0)))].Add(1)
+	h.sum.Add(int64(max(d, 0)))
 }
 
 func bucketOf(us uint64) int {

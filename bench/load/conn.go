@@ -33,6 +33,24 @@ type Conn struct {
 // credentials. index is the number of this connection among its siblings: every sourcePorts of them
 // take the next loopback address as their source. Each step takes timeout at most.
 func Dial(addr string, index int, timeout time.Duration) (*Conn, error) {
+	return DialAs(addr, index, timeout, "{}")
+}
+
+// DialAs is Dial with credentials, the text of a JSON object.
+func DialAs(addr string, index int, timeout time.Duration, credentials string) (*Conn, error) {
+	c, err := dialChallenged(addr, index, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ask(topicAuth, appendField([]byte{fieldAction << 3, authRequest}, fieldData, credentials), authSuccessful); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("load: connection %d: login: %w", index, err)
+	}
+	return c, nil
+}
+
+// dialChallenged does what comes before a login.
+func dialChallenged(addr string, index int, timeout time.Duration) (*Conn, error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil || !to.Addr().Is4() {
 		return nil, fmt.Errorf("load: address %q is not IPv4 host:port", addr)
@@ -42,9 +60,9 @@ func Dial(addr string, index int, timeout time.Duration) (*Conn, error) {
 		return nil, fmt.Errorf("load: connection %d to %s: %w", index, addr, err)
 	}
 	c := &Conn{fd: fd}
-	if err := c.login(addr); err != nil {
+	if err := c.challenge(addr); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("load: connection %d: login: %w", index, err)
+		return nil, fmt.Errorf("load: connection %d: challenge: %w", index, err)
 	}
 	return c, nil
 }
@@ -83,7 +101,7 @@ func connect(to netip.AddrPort, index int, timeout time.Duration) (fd int, err e
 	return fd, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
 }
 
-func (c *Conn) login(addr string) error {
+func (c *Conn) challenge(addr string) error {
 	request := "GET /deepstream HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + upgradeKey + "\r\n\r\n"
 	if err := writeAll(c.fd, []byte(request)); err != nil {
@@ -94,10 +112,7 @@ func (c *Conn) login(addr string) error {
 	}
 	challenge := appendField([]byte{fieldAction << 3, connectionChallenge}, fieldURL, "ws://"+addr+"/deepstream")
 	challenge = appendField(challenge, fieldProtocolVersion, "0.1a")
-	if err := c.ask(topicConnection, challenge, connectionAccept); err != nil {
-		return err
-	}
-	return c.ask(topicAuth, appendField([]byte{fieldAction << 3, authRequest}, fieldData, "{}"), authSuccessful)
+	return c.ask(topicConnection, challenge, connectionAccept)
 }
 
 func (c *Conn) readUpgrade() error {

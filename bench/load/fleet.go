@@ -33,6 +33,7 @@ type Options struct {
 	PayloadBytes int           // JSON text of a message, quotes included; default 64
 	Name         string        // the one name; default "bench/fanout"
 	Record       bool          // full updates of one record instead of events
+	Credentials  string        // JSON object to log in with; default {}
 	Timeout      time.Duration // for every step of a login, and for a run without progress; default 10 s
 }
 
@@ -41,6 +42,7 @@ func (o *Options) setDefaults() {
 	o.Publishers = cmp.Or(o.Publishers, 4)
 	o.PayloadBytes = cmp.Or(o.PayloadBytes, 64)
 	o.Name = cmp.Or(o.Name, "bench/fanout")
+	o.Credentials = cmp.Or(o.Credentials, "{}")
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 }
 
@@ -160,7 +162,7 @@ func (f *Fleet) buildTemplate() {
 
 func (f *Fleet) dialAll() error {
 	for i := range f.opts.Subscribers {
-		c, err := Dial(f.opts.Addr, i, f.opts.Timeout)
+		c, err := DialAs(f.opts.Addr, i, f.opts.Timeout, f.opts.Credentials)
 		if err != nil {
 			return err
 		}
@@ -178,7 +180,7 @@ func (f *Fleet) dialAll() error {
 		}
 	}
 	for i := range f.opts.Publishers {
-		c, err := Dial(f.opts.Addr, f.opts.Subscribers+i, f.opts.Timeout)
+		c, err := DialAs(f.opts.Addr, f.opts.Subscribers+i, f.opts.Timeout, f.opts.Credentials)
 		if err != nil {
 			return err
 		}

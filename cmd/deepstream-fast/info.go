@@ -18,7 +18,7 @@ var (
 
 // drivers are the replaceable parts compiled in, by kind.
 var drivers = map[string][]string{
-	"auth":       {"none"},
+	"auth":       {"none", "file", "http", "storage", "jwt"},
 	"permission": {"none"},
 	"endpoint":   {"ws-binary"},
 	"logger":     {"default", "json"},

@@ -13,6 +13,6 @@ func main() {
 		if !errors.Is(err, errReported) {
 			fmt.Fprintln(os.Stderr, "deepstream-fast: "+err.Error())
 		}
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }

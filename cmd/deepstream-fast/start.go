@@ -51,7 +51,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	startCmd := &cobra.Command{Use: "start", Short: "Start the server (the default)", Args: cobra.NoArgs, RunE: run}
 	f.register(root)
 	f.register(startCmd)
-	root.AddCommand(startCmd, newBackup(stdout), newCheck(stdout), newInfo(stdout), newVersion(stdout))
+	root.AddCommand(startCmd, newBackup(stdout), newCheck(stdout), newHash(os.Stdin, stdout, stderr), newInfo(stdout), newPermission(stdout), newVersion(stdout))
 	return root
 }
 

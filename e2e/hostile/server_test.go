@@ -114,7 +114,7 @@ func launch(t testing.TB, o setup) *server {
 		o.shutdown = "5s"
 	}
 	conf := filepath.Join(t.TempDir(), "conf.toml")
-	text := fmt.Sprintf("shutdownTimeout = %q\n%s\n[storage]\ntype = \"none\"\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
+	text := fmt.Sprintf("shutdownTimeout = %q\n%s\n[storage]\ntype = \"none\"\n[monitoringServer]\nenabled = false\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
 		o.shutdown, o.root, o.host, o.http, o.websocket)
 	if o.api {
 		text += "[[connectionEndpoints]]\ntype = \"http\"\n"

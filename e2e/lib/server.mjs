@@ -143,7 +143,8 @@ export const settled = client => within('settling', client.presence.getAll([]))
 export async function serve (config = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'deepstream-fast-e2e-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  await writeFile(join(folder, 'conf.toml'), toml({ logger: { type: 'json' }, ...config }))
+  const quiet = { logger: { type: 'json' }, monitoringServer: { enabled: false } } // files run side by side
+  await writeFile(join(folder, 'conf.toml'), toml({ ...quiet, ...config }))
   const server = new Server(folder, await freePort())
   afterEach(() => server.release())
   after(() => server.finish())

@@ -63,7 +63,7 @@ type Store struct {
 
 	// Safe from any goroutine.
 	writes, conflicts, errs, commits, swept atomic.Uint64
-	ack, commit                             store.Histogram
+	ack, commit, load                       store.Histogram
 
 	mu      sync.RWMutex // guards the fields below; a leaf, never held across a callback
 	records map[string]entry
@@ -101,11 +101,13 @@ func (s *Store) Get(name []byte, done func(store.Record, error)) error {
 	if err := store.ValidateName(name); err != nil {
 		return err
 	}
+	asked := time.Now()
 	return s.readers.Do(func() {
 		s.mu.RLock()
 		r := s.recordLocked(name)
 		s.mu.RUnlock()
 		r.Data = bytes.Clone(r.Data)
+		s.load.Observe(time.Since(asked))
 		done(r, nil)
 	})
 }
@@ -120,6 +122,7 @@ func (s *Store) HeadBulk(names [][]byte, done func([]store.Head, error)) error {
 	if err := store.ValidateNames(names); err != nil {
 		return err
 	}
+	asked := time.Now()
 	return s.readers.Do(func() {
 		heads := make([]store.Head, len(names))
 		s.mu.RLock()
@@ -127,6 +130,7 @@ func (s *Store) HeadBulk(names [][]byte, done func([]store.Head, error)) error {
 			heads[i] = s.recordLocked(name).Head
 		}
 		s.mu.RUnlock()
+		s.load.Observe(time.Since(asked))
 		done(heads, nil)
 	})
 }
@@ -151,6 +155,10 @@ func (s *Store) Stats() store.Stats {
 		Swept:      s.swept.Load(),
 		Ack:        s.ack.Quantiles(),
 		Commit:     s.commit.Quantiles(),
+
+		AckTimes:    s.ack.Latency(),
+		CommitTimes: s.commit.Latency(),
+		LoadTimes:   s.load.Latency(),
 	}
 }
 

@@ -43,7 +43,7 @@ func lockDir(opts *Options, create bool) (*lsm.Lock, error) {
 // openDatabase opens the folder with the lock held, recovers it, and checks that it is readable as
 // far as that can be told without reading the records. sealed is called if the disk fails later.
 func openDatabase(opts *Options, lock *lsm.Lock, cache *lsm.Cache, readOnly bool, sealed func()) (*database, error) {
-	d := &disk{FS: opts.fs, dir: opts.Dir, sealed: sealed, logBytes: int64(opts.memTableBytes)}
+	d := &disk{FS: opts.fs, dir: opts.Dir, sealed: sealed, logBytes: int64(opts.memTableBytes), syncs: opts.syncs}
 	log := &logger{log: opts.Log, disk: d}
 	engine, err := lsm.Open(opts.Dir, lsmOptions(opts, log, lock, cache, readOnly))
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"deepstream-fast/store"
 )
 
 // disk is the file system as one opened database sees it. It stands between Pebble, which ends the
@@ -28,7 +30,8 @@ type disk struct {
 	dir    string
 	sealed func() // called once, on the goroutine that failed; must not block
 
-	logBytes int64 // that a new log is given at once; 0: none
+	logBytes int64            // that a new log is given at once; 0: none
+	syncs    *store.Histogram // what fsyncs take
 
 	cause atomic.Pointer[error]
 }
@@ -162,6 +165,14 @@ func (d *disk) MkdirAll(name string, perm os.FileMode) error {
 
 func (d *disk) Unwrap() vfs.FS { return d.FS }
 
+// sync runs an fsync of path, and notes what it takes.
+func (d *disk) sync(path string, f func() error) error {
+	start := time.Now()
+	err := d.do("sync", path, f)
+	d.syncs.Observe(time.Since(start))
+	return err
+}
+
 // diskFile is a file of the database that was opened to be written.
 type diskFile struct {
 	vfs.File
@@ -182,14 +193,14 @@ func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *diskFile) Sync() error {
-	err := f.d.do("sync", f.path, f.File.Sync)
+	err := f.d.sync(f.path, f.File.Sync)
 	if f.manifest != nil && f.d.Err() == nil {
 		f.manifest.save(f.d.FS, f.path)
 	}
 	return err
 }
 
-func (f *diskFile) SyncData() error { return f.d.do("sync", f.path, f.File.SyncData) }
+func (f *diskFile) SyncData() error { return f.d.sync(f.path, f.File.SyncData) }
 
 func (f *diskFile) SyncTo(length int64) (full bool, err error) {
 	err = f.d.do("sync", f.path, func() error { full, err = f.File.SyncTo(length); return err })

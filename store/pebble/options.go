@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"deepstream-fast/store"
 )
 
 // Durability says what a write without an error has survived. The names are those of the
@@ -52,6 +54,8 @@ type Options struct {
 	fs            vfs.FS // default: the file system of the machine
 	memTableBytes uint64 // default memTableBytesMax
 	scrubTime     time.Duration
+
+	syncs *store.Histogram // of all databases that this folder is opened as, one after the other
 }
 
 // Validate returns an error that names the configuration key, or nil.
@@ -84,6 +88,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.fs, vfs.Default)
 	setDefault(&o.memTableBytes, memTableBytesMax)
 	setDefault(&o.scrubTime, scrubTimeMax)
+	if o.syncs == nil {
+		o.syncs = &store.Histogram{}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -142,3 +142,18 @@ func TestSweepOfMany(t *testing.T) {
 		t.Fatalf("tombstones are left to collect: %v", err)
 	}
 }
+
+// What an acknowledged write waited for shows in the times of fsyncs.
+func TestSyncsAreTimed(t *testing.T) {
+	s := mustOpen(t, Options{Dir: t.TempDir(), Durability: DurabilityAck})
+	defer mustClose(t, s)
+	before := s.Stats().SyncTimes
+	done := make(chan struct{})
+	if err := s.Submit([]store.Write{write("a", 1, "{}")}, func([]store.Outcome) { close(done) }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if after := s.Stats().SyncTimes; after.Count <= before.Count || after.Sum <= before.Sum {
+		t.Errorf("before the write %+v, after it %+v", before, after)
+	}
+}

@@ -17,12 +17,14 @@ func (s *Store) Get(name []byte, done func(store.Record, error)) error {
 	if err := store.ValidateName(name); err != nil {
 		return err
 	}
+	asked := time.Now()
 	return s.readers.Do(func() {
 		var r store.Record
 		err := s.read(func(db *database) (err error) {
 			r, err = db.record(name)
 			return err
 		})
+		s.load.Observe(time.Since(asked))
 		done(r, err)
 	})
 }
@@ -32,12 +34,14 @@ func (s *Store) Head(name []byte, done func(store.Head, error)) error {
 	if err := store.ValidateName(name); err != nil {
 		return err
 	}
+	asked := time.Now()
 	return s.readers.Do(func() {
 		var h store.Head
 		err := s.read(func(db *database) (err error) {
 			h, _, err = db.head(name)
 			return err
 		})
+		s.load.Observe(time.Since(asked))
 		done(h, err)
 	})
 }
@@ -47,12 +51,14 @@ func (s *Store) HeadBulk(names [][]byte, done func([]store.Head, error)) error {
 	if err := store.ValidateNames(names); err != nil {
 		return err
 	}
+	asked := time.Now()
 	return s.readers.Do(func() {
 		var heads []store.Head
 		err := s.read(func(db *database) (err error) {
 			heads, err = db.heads(names)
 			return err
 		})
+		s.load.Observe(time.Since(asked))
 		done(heads, err)
 	})
 }

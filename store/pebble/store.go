@@ -28,7 +28,7 @@ type Store struct {
 	// Safe from any goroutine.
 	degraded                                       atomic.Pointer[error] // why Submit refuses, or nil
 	writes, conflicts, errs, commits, syncs, swept atomic.Uint64
-	ack, commit                                    store.Histogram
+	ack, commit, load                              store.Histogram
 
 	// mu guards db: readers hold it shared for one read, the committer exclusively to replace db.
 	// While it is held nothing else is locked, but for what a log line about damage takes.
@@ -133,6 +133,11 @@ func (s *Store) Stats() store.Stats {
 		Degraded:   s.refusal(),
 		Ack:        s.ack.Quantiles(),
 		Commit:     s.commit.Quantiles(),
+
+		AckTimes:    s.ack.Latency(),
+		CommitTimes: s.commit.Latency(),
+		SyncTimes:   s.opts.syncs.Latency(),
+		LoadTimes:   s.load.Latency(),
 	}
 }
 

@@ -242,8 +242,14 @@ func testBatch(t *testing.T, b Backend) {
 		}
 	}
 	m.check(t, s)
-	if st := s.Stats(); st.Writes != 5000 || st.QueueBytes != 0 {
+	st := s.Stats()
+	if st.Writes != 5000 || st.QueueBytes != 0 {
 		t.Fatalf("stats after 5000 writes: %+v", st)
+	}
+	for name, l := range map[string]store.Latency{"ack": st.AckTimes, "commit": st.CommitTimes, "load": st.LoadTimes} {
+		if l.Count == 0 || l.Sum <= 0 || l.Below[store.LatencyBounds-1] > l.Count {
+			t.Errorf("%s times after writes and reads: %+v", name, l)
+		}
 	}
 }
 
