@@ -106,6 +106,8 @@ type HTTPServerOptions struct {
 	SlowConsumerPolicy   string   `key:"slowConsumerPolicy" default:"close" oneof:"close drop-new drop-oldest" doc:"What happens to a slow consumer. Only event broadcasts are ever dropped; for anything else it is closed."`
 	SlowConsumerTimeout  Duration `key:"slowConsumerTimeout" default:"10s" range:"1ms.." doc:"Time a connection may stay blocked before the policy applies."`
 	MaxConnections       int      `key:"maxConnections" default:"0" range:"0..16777216" doc:"Open connections; 0 derives it from the limit on file descriptors."`
+	MaxHTTPConnections   int      `key:"maxHttpConnections" default:"0" range:"0..16777216" doc:"Of these, connections that the HTTP API has; 0: a fourth, at most 8192."`
+	HTTPIdleTimeout      Duration `key:"httpIdleTimeout" default:"1m" range:"1ms.." doc:"Time a connection of the HTTP API may wait for its next request."`
 	Loops                int      `key:"loops" default:"0" range:"0..1024" doc:"Event loops; 0 derives it from the CPUs."`
 	SSL                  SSL      `key:"ssl" doc:"Serve TLS on the port. Needs a certificate and its key."`
 
@@ -160,14 +162,18 @@ type WebSocket struct {
 
 // HTTPEndpoint configures the JSON-over-HTTP API.
 type HTTPEndpoint struct {
-	EnableAuthEndpoint bool     `key:"enableAuthEndpoint" default:"true" doc:"Serve logins on authPath."`
-	AuthPath           string   `key:"authPath" default:"/api/auth" doc:"Path for logins."`
-	PostPath           string   `key:"postPath" default:"/api" doc:"Path for commands."`
-	GetPath            string   `key:"getPath" default:"/api" doc:"Path reserved for reading records."`
-	AllowAuthData      bool     `key:"allowAuthData" default:"true" doc:"Accept credentials inside a command."`
-	LogInvalidAuthData bool     `key:"logInvalidAuthData" default:"false" doc:"Log the credentials of failed logins, in clear text!"`
-	RequestTimeout     Duration `key:"requestTimeout" default:"20s" range:"1ms.." doc:"Time a request may take."`
-	MaxMessageSize     Ignored  `key:"maxMessageSize" ignored:"bodies are bounded by httpServer.options.maxMessageSize" doc:"Has no effect in the official server either."`
+	EnableAuthEndpoint    bool     `key:"enableAuthEndpoint" default:"true" doc:"Serve logins on authPath."`
+	AuthPath              string   `key:"authPath" default:"/api/auth" doc:"Path for logins."`
+	PostPath              string   `key:"postPath" default:"/api" doc:"Path for commands."`
+	GetPath               string   `key:"getPath" default:"/api" doc:"Records are read by GET below it, at <getPath>/record/<name>."`
+	AllowAuthData         bool     `key:"allowAuthData" default:"true" doc:"Accept credentials inside a command."`
+	LogInvalidAuthData    bool     `key:"logInvalidAuthData" default:"false" doc:"Log the credentials of failed logins, in clear text!"`
+	RequestTimeout        Duration `key:"requestTimeout" default:"20s" range:"1ms.." doc:"Time a request may take."`
+	MaxCommandsPerRequest int      `key:"maxCommandsPerRequest" default:"0" range:"0..1000000" doc:"Commands in one request; 0: as many as its body holds."`
+	MaxConcurrentRequests int      `key:"maxConcurrentRequests" default:"1024" range:"1..1000000" doc:"Requests carried out at a time; further ones are answered with 503."`
+	MaxResponseSize       Size     `key:"maxResponseSize" default:"32MiB" range:"1KiB..1GiB" doc:"Answers to the commands of one request."`
+	MaxMemory             Size     `key:"maxMemory" default:"128MiB" range:"1MiB.." doc:"Bodies, commands and answers of all requests together; beyond, 503."`
+	MaxMessageSize        Ignored  `key:"maxMessageSize" ignored:"bodies are bounded by httpServer.options.maxMessageSize" doc:"Has no effect in the official server either."`
 }
 
 // MQTT configures the MQTT listener.
@@ -434,14 +440,4 @@ func (c *Config) EffectiveLogLevel() LogLevel {
 		return c.Logger.Options.LogLevel
 	}
 	return c.LogLevel
-}
-
-// NotServed names what the configuration asks for by default and this build does not bring, for one
-// line in the log. What an operator asked for explicitly is an error of Load instead.
-func (c *Config) NotServed() []string {
-	var parts []string
-	if c.Endpoint("http") != nil {
-		parts = append(parts, "the HTTP API (connectionEndpoints, type http)")
-	}
-	return parts
 }

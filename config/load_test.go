@@ -215,18 +215,6 @@ auth[1].options.users is missing: expected a section, normally from "fileLoad(us
 	}
 }
 
-func TestNotServed(t *testing.T) {
-	c := Default()
-	if got := c.NotServed(); len(got) != 1 {
-		t.Errorf("defaults: %q", got)
-	}
-	c.EnabledFeatures.Record, c.Storage.Type = false, "none"
-	c.ConnectionEndpoints = c.ConnectionEndpoints[:1]
-	if got := c.NotServed(); got != nil {
-		t.Errorf("all switched off: %q", got)
-	}
-}
-
 func FuzzLoad(f *testing.F) {
 	data, err := os.ReadFile(shipped)
 	if err != nil {

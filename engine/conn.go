@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -17,6 +18,7 @@ const (
 	stateFree    connState = iota // slot unused
 	stateHead                     // waiting for a complete HTTP request head
 	stateOpen                     // WebSocket established
+	stateVirtual                  // has no socket, see OpenVirtual
 	stateClosing                  // our last bytes are on their way, the peer has to hang up
 	stateClosed                   // gnet has let go of the socket
 )
@@ -52,7 +54,18 @@ func (c *Conn) ID() protocol.ConnID { return protocol.MakeConnID(c.loop.id, c.sl
 func (c *Conn) Slot() uint32 { return c.slot }
 
 // IsOpen reports whether something can be sent.
-func (c *Conn) IsOpen() bool { return c.state == stateOpen }
+func (c *Conn) IsOpen() bool { return c.state == stateOpen || c.state == stateVirtual }
+
+// secured reports whether c speaks TLS.
+func (c *Conn) secured() bool { return c.edge != nil && c.edge.tls != nil }
+
+// proxied returns whom a proxy acts for, or nil.
+func (c *Conn) proxied() net.Addr {
+	if c.edge == nil || !c.edge.remote.IsValid() {
+		return nil
+	}
+	return net.TCPAddrFromAddrPort(c.edge.remote)
+}
 
 // RemoteAddr returns the address of the peer, or of the client that a trusted proxy acts for, as text:
 // "unix" on a Unix socket, "" when it is gone. It allocates.

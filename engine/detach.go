@@ -29,8 +29,8 @@ func (l *Loop) detachTLS(c *Conn, unread []byte) (net.Conn, error) {
 	e.wire.in = append([]byte(nil), e.wire.in...)
 	e.wire.loop, e.wire.own = nil, socket
 	d := &detached{Conn: e.tls, unread: append([]byte(nil), unread...), remote: socket.RemoteAddr()}
-	if e.remote.IsValid() {
-		d.remote = net.TCPAddrFromAddrPort(e.remote)
+	if remote := c.proxied(); remote != nil {
+		d.remote = remote
 	}
 	l.discharge(e)
 	c.edge = nil // before closing, which would say goodbye

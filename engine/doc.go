@@ -9,6 +9,9 @@
 // Other goroutines reach a loop only through its mailbox. A connection is named by its ConnID, and
 // only the owner loop ever sees its Conn.
 //
+// Two kinds of connections are not like the others. One with an HTTP request that its head does not answer
+// leaves the reactor, to net/http: see handoff.go. A virtual one has a ConnID and no socket: see virtual.go.
+//
 // # Invariants
 //   - Only the owner loop's goroutine touches a Conn or a Loop's own fields. (I1)
 //   - gnet is given bytes of a connection only while it holds none: what a slow consumer has not

@@ -35,6 +35,7 @@ type Engine struct {
 	slowLog    *limitedLog
 	done       chan struct{} // closed when nothing is served any more
 
+	web       web
 	conns     atomic.Int64
 	refused   atomic.Uint64
 	unable    atomic.Uint64
@@ -70,6 +71,9 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.ConnectionsMax = limit
+	if o.HTTPConnectionsMax == 0 {
+		o.HTTPConnectionsMax = min(max(limit/4, 1), httpConnsMax)
+	}
 	doors, err := openDoors(&o)
 	if err != nil {
 		return nil, err
@@ -81,6 +85,7 @@ func Start(o Options) (*Engine, error) {
 		owed:      budget{max: o.OwedBytesMax},
 		unsecured: budget{max: handshakesBytesMax},
 		slowLog:   newLimitedLog(o.Log),
+		web:       web{conns: map[*webConn]struct{}{}},
 		done:      make(chan struct{}), halted: make(chan struct{}),
 	}
 	setProcs(o.Loops)
@@ -185,6 +190,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.sendAway(patience)
 	if !e.awaitGone(patience) {
 		e.postAll(Mail{Kind: mailAbort})
+		e.cutHTTP()
 		e.awaitGone(ctx)
 	}
 	go e.halt.Do(func() { // a busy loop holds it up: ends with that, or with the process

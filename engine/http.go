@@ -1,25 +1,15 @@
 package engine
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 
 	"deepstream-fast/codec/ws"
 )
 
-// keepsAlive reports whether the connection that sent raw may be used for another request. One with
-// a body may not: nobody here reads it.
-func keepsAlive(raw []byte, head *ws.Head) bool {
-	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
-	if !bytes.HasSuffix(line, []byte("HTTP/1.1")) {
-		return false
-	}
-	if head.Field("content-length") != nil || head.Field("transfer-encoding") != nil {
-		return false
-	}
-	return !bytes.Contains(bytes.ToLower(head.Field("connection")), []byte("close"))
-}
+// keepsAlive reports whether the connection may be used for another request after one that is answered
+// here. One with a body may not: nobody here reads it.
+func keepsAlive(head *ws.Head) bool { return head.Length == 0 && !head.LastHTTP() }
 
 // appendResponse appends r as HTTP/1.1 to dst, without the body if the request was a HEAD.
 func appendResponse(dst []byte, r Response, keep, headOnly bool) []byte {
@@ -34,7 +24,8 @@ func appendResponse(dst []byte, r Response, keep, headOnly bool) []byte {
 	if !keep {
 		dst = append(dst, "\r\nConnection: close"...)
 	}
-	dst = append(dst, "\r\n\r\n"...)
+	dst = append(dst, "\r\n"...)
+	dst = append(append(dst, r.Fields...), "\r\n"...)
 	if headOnly {
 		return dst
 	}

@@ -174,12 +174,13 @@ func (l *Loop) readHead(c *Conn, b []byte) []byte {
 		head, rest := c.takeHead(b)
 		switch {
 		case len(head) > headBytesMax || head == nil && len(c.head) > headBytesMax:
+			l.engine.web.flaws[ws.FlawSize].Add(1)
 			l.refuse(c, ws.AppendRefusal(nil, http.StatusRequestHeaderFieldsTooLarge))
 			return nil
 		case head == nil:
 			return nil
 		}
-		l.request(c, head)
+		l.request(c, head, rest)
 		c.head, b = nil, rest
 	}
 	return b
@@ -195,22 +196,26 @@ func (c *Conn) takeHead(b []byte) (head, rest []byte) {
 	had := len(c.head)
 	c.head = append(c.head, b[:min(len(b), headBytesMax+1-had)]...)
 	end := ws.HeadEnd(c.head, max(0, had-3))
+	if end < 0 && ws.BareLF(c.head, had) {
+		return c.head, nil // never ends, and is refused for that
+	}
 	if end < 0 {
 		return nil, nil
 	}
 	return c.head[:end], b[end-had:]
 }
 
-// request answers one complete request head.
-func (l *Loop) request(c *Conn, raw []byte) {
+// request answers one complete request head; rest is what was read behind it.
+func (l *Loop) request(c *Conn, raw, rest []byte) {
 	head, err := ws.ParseHead(raw)
 	switch {
 	case err != nil:
+		l.engine.badHead(err)
 		l.refuse(c, refusal(err))
 	case head.Upgrade:
 		l.upgrade(c, raw)
 	default:
-		l.respond(c, raw, &head)
+		l.respond(c, raw, rest, &head)
 	}
 }
 
@@ -230,10 +235,16 @@ func (l *Loop) upgrade(c *Conn, raw []byte) {
 	}
 }
 
-// respond answers a plain HTTP request. The connection stays for the next one if both sides agree.
-func (l *Loop) respond(c *Conn, raw []byte, head *ws.Head) {
-	keep := keepsAlive(raw, head)
-	response := appendResponse(nil, l.opts.HTTP(head), keep, string(head.Method) == http.MethodHead)
+// respond answers a plain HTTP request, or lets it leave. The connection stays for the next one if both
+// sides agree.
+func (l *Loop) respond(c *Conn, raw, rest []byte, head *ws.Head) {
+	answer := l.opts.HTTP(head)
+	if answer.Status == 0 {
+		l.handOff(c, raw, rest)
+		return
+	}
+	keep := keepsAlive(head)
+	response := appendResponse(nil, answer, keep, string(head.Method) == http.MethodHead)
 	l.stats.requests.Add(1)
 	if !keep {
 		l.refuse(c, response)
@@ -251,6 +262,15 @@ func refusal(err error) []byte {
 		status = int(se)
 	}
 	return ws.AppendRefusal(nil, status)
+}
+
+// flawOf returns why a head was refused.
+func flawOf(err error) ws.Flaw {
+	var he *ws.HeadError
+	if errors.As(err, &he) {
+		return he.Flaw
+	}
+	return ws.FlawNone
 }
 
 // refuse sends a last HTTP response and ends the connection.

@@ -27,6 +27,7 @@ type Loop struct {
 
 	// Owned by the loop goroutine.
 	handler    Handler
+	receiver   Receiver // the same; nil if it opens no virtual connections
 	conns      slab
 	wheel      *timer.Wheel
 	now        time.Duration // since the engine's start; read once per turn and per read
@@ -77,6 +78,7 @@ func newLoop(e *Engine, id int) *Loop {
 		l.ciphers = newCiphers()
 	}
 	l.handler = e.opts.NewHandler(l)
+	l.receiver, _ = l.handler.(Receiver)
 	return l
 }
 

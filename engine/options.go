@@ -40,6 +40,7 @@ const (
 	releasePerTurn   = 8 << 10   // subscriptions of closed connections released in one turn
 	drainPerTurn     = 1000      // connections told to go away in one turn
 	drainPerSecond   = 2000      // and by the whole engine, if DrainTimeout gives the time
+	httpConnsMax     = 8 << 10   // connections that leave the reactor, by default
 	enrollingMax     = 64        // accepted connections on their way to a loop
 	strangerBytesMax = 64 << 10  // backlog of a connection that is not trusted yet
 	tickDuration     = 64 * time.Millisecond
@@ -75,6 +76,8 @@ type Options struct {
 	Loops          int // reactors; 0: one less than the CPUs, at least one, see DefaultLoops
 	ConnectionsMax int // 0: from RLIMIT_NOFILE
 
+	HTTPConnectionsMax int // of these, connections that Handoff has; 0: a fourth of them, at most 8192
+
 	OutboundBytesMax int           // backlog of one connection, bytes; 0: 1 MiB
 	ReplyBytesMax    int           // the same where answers to its own requests fill it; 0: 16 MiB more
 	OwedBytesMax     int64         // memory that backlogs of all connections take; 0: 1 GiB
@@ -97,8 +100,13 @@ type Options struct {
 
 	// Upgrade judges a WebSocket request by its head: 0 lets it in, else an HTTP status refuses it.
 	Upgrade func(*ws.Head) int
-	// HTTP answers any other request. It must not block; the head dies when it returns.
+	// HTTP answers any other request, or with Status 0 lets it leave with its connection, to Handoff. It
+	// must not block; the head dies when it returns.
 	HTTP func(*ws.Head) Response
+	// Handoff takes over the connection of a request that HTTP has not answered, from the first byte of
+	// that request on. It is called on a goroutine of its own and may wait; the connection counts until
+	// it is closed. nil refuses them.
+	Handoff func(net.Conn)
 	// WantsTurn reports, on any goroutine, that every loop should have a turn soon.
 	WantsTurn func() bool
 	// NewHandler returns what one loop does with its connections.
@@ -109,8 +117,9 @@ type Options struct {
 
 // Response is a complete answer to a plain HTTP request.
 type Response struct {
-	Status int
+	Status int    // 0: none, see Options.HTTP
 	Type   string // content type; empty with an empty Body
+	Fields string // further header fields, each with its CRLF
 	Body   string
 }
 

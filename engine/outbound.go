@@ -91,6 +91,8 @@ func (l *Loop) enqueue(c *Conn, b []byte, class Class) {
 func (l *Loop) Send(c *Conn, frame []byte, class Class) {
 	if c.state == stateOpen {
 		l.enqueue(c, frame, class)
+	} else if c.state == stateVirtual {
+		l.receiver.Receive(c, frame)
 	}
 }
 
@@ -269,9 +271,10 @@ func (l *Loop) put(c *Conn, b []byte) bool {
 }
 
 // Close ends c with a WebSocket close frame behind everything already queued for it. The Handler is
-// told at the end of the turn; the socket goes when the peer answers or after CloseTimeout.
+// told at the end of the turn; the socket, if there is one, goes when the peer answers or after CloseTimeout.
 func (l *Loop) Close(c *Conn, code ws.CloseCode, reason string) {
 	if c.state != stateOpen {
+		l.CloseVirtual(c)
 		return
 	}
 	c.because(endingOf(code))

@@ -4,18 +4,25 @@ import (
 	"deepstream-fast/codec/ws"
 	"deepstream-fast/config"
 	"deepstream-fast/engine"
+	"deepstream-fast/httpapi"
 )
 
 // front answers what is decided by an HTTP request head alone.
 type front struct {
-	cfg   *config.HTTPServerOptions
-	path  string
-	ready readiness
-	kept  bool // somebody keeps the listener: a newcomer is not refused but sent to the next server
+	cfg     *config.HTTPServerOptions
+	path    string
+	origins httpapi.Origins
+	api     bool // what is not answered here goes to the HTTP API; set before the engine starts
+	kept    bool // somebody keeps the listener: a newcomer is not refused but sent to the next server
+	ready   readiness
 }
 
 func newFront(cfg *config.Config, path string) *front {
-	return &front{cfg: &cfg.HTTPServer.Options, path: path}
+	h := &cfg.HTTPServer.Options
+	return &front{
+		cfg: h, path: path,
+		origins: httpapi.Origins{AllowAll: h.AllowAllOrigins, Allowed: h.Origins, Host: h.HostURL},
+	}
 }
 
 // upgrade judges a WebSocket request: 0 lets it in.
@@ -45,16 +52,39 @@ func (f *front) originAllowed(h *ws.Head) bool {
 	return false
 }
 
-// answer answers a request that is not for a WebSocket.
+// answer answers a request that is not for a WebSocket, or leaves it to the HTTP API.
 func (f *front) answer(h *ws.Head) engine.Response {
-	switch {
+	switch healthy := f.ready.Load(); {
 	case string(h.Path) == f.cfg.HealthCheckPath && (string(h.Method) == "GET" || string(h.Method) == "HEAD"):
-		if !f.ready.Load() {
-			return engine.Response{Status: 503, Type: "text/plain", Body: "draining\n"}
+		if !healthy {
+			return f.respond(h, 503, "draining\n")
 		}
-		return engine.Response{Status: 200, Type: "application/json"}
+		return f.respond(h, 200, "")
 	case string(h.Path) == f.path:
-		return engine.Response{Status: 426, Type: "text/plain", Body: "this path speaks WebSocket\n"}
+		return f.respond(h, 426, "this path speaks WebSocket\n")
+	case f.api && healthy:
+		return engine.Response{}
+	case f.api:
+		return f.respond(h, 503, "The server is not ready.\r\n\r\n")
 	}
-	return engine.Response{Status: 404, Type: "text/plain", Body: "not found\n"}
+	return f.respond(h, 404, "not found\n")
 }
+
+// respond returns a response with the header fields that every one has, or a refusal if the request comes
+// from the wrong place. A text without content is of the type the health check always had.
+func (f *front) respond(h *ws.Head, status int, text string) engine.Response {
+	allow, problem := f.origins.Check(string(h.Origin), string(h.Field("referer")), string(h.Host))
+	if problem != "" {
+		return engine.Response{Status: 403, Type: textType, Body: problem + "\r\n\r\n"}
+	}
+	r := engine.Response{Status: status, Type: textType, Body: text, Fields: "Access-Control-Allow-Origin: *\r\n"}
+	if text == "" {
+		r.Type = "application/json"
+	}
+	if allow != "*" {
+		r.Fields = "Access-Control-Allow-Origin: " + allow + "\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
+	}
+	return r
+}
+
+const textType = "text/plain; charset=utf-8"

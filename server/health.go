@@ -27,6 +27,9 @@ func AskHealth(ctx context.Context, cfg *config.Config) error {
 	if o.HostURL != "" {
 		request.Host = o.HostURL
 	}
+	if !o.AllowAllOrigins && len(o.Origins) > 0 { // the health check is no exception, as in the official server
+		request.Header.Set("Origin", o.Origins[0])
+	}
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		// The certificate is for the name that clients use, and we ask an address of this machine.
@@ -52,7 +55,7 @@ func healthURL(o *config.HTTPServerOptions) string {
 	case ip.IsUnspecified():
 		host = "::1"
 	}
-	if o.SSL.Cert != "" {
+	if o.SSL.Enabled() {
 		scheme = "https"
 	}
 	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(o.Port)) + o.HealthCheckPath

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +42,7 @@ type Server struct {
 	auth   *authentication
 	certs  *certificates // nil: no TLS
 	node   *session.Node
+	web    *web // nil: no HTTP API
 	engine *engine.Engine
 
 	monitoring *monitoring
@@ -98,6 +98,7 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
 	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
+	sessions.RequestsMax = requestsMax(s.cfg)
 	if err := sessions.Validate(); err != nil {
 		return err
 	}
@@ -109,24 +110,29 @@ func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) 
 	options.Listener = inherited
 	options.Upgrade, options.HTTP = s.front.upgrade, s.front.answer
 	options.NewHandler, options.WantsTurn = s.node.NewHandler, s.node.WantsTurn
+	s.web = openWeb(s.cfg, s.node, sessions.Auth, s.MonitorHandlers(), s.front, s.log)
+	options.Handoff, options.HTTPConnectionsMax = s.web.handoff(), s.cfg.HTTPServer.Options.MaxHTTPConnections
 	err := s.listener(&options)
+	if err == nil {
+		s.engine, err = engine.Start(options)
+	}
 	if err != nil {
+		s.web.close()
 		return err
 	}
-	s.engine, err = engine.Start(options)
 	s.auth.makeRoom(s.cfg)
-	return err
+	return nil
 }
 
 func (s *Server) announce() {
-	if missing := s.cfg.NotServed(); len(missing) > 0 {
-		s.log.Info("not part of this build, so not served: "+strings.Join(missing, ", "), "event", "INFO")
-	}
 	endpoint := s.cfg.Endpoint("ws-binary")
 	if s.front.kept {
 		s.log.Info("the service manager keeps the socket: httpServer.options.host and port are not looked at", "event", "INFO")
 	}
-	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on %s with %d loops", s.name, s.urls(endpoint.WebSocket.URLPath), s.engine.Loops()), "event", "INFO")
+	s.log.Info(fmt.Sprintf("server %s listening for WebSockets on %s with %d loops", s.name, s.urls("ws", endpoint.WebSocket.URLPath), s.engine.Loops()), "event", "INFO")
+	if ep := s.cfg.Endpoint("http"); ep != nil {
+		s.log.Info("HTTP API listening on "+s.urls("http", ep.HTTP.PostPath), "event", "INFO")
+	}
 	s.log.Info("deepstream-fast started", "event", "INFO")
 }
 
@@ -151,7 +157,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	if !again {
 		awaitBalancers(ctx, s.cfg.DrainDelay.Std())
 	}
+	finish := s.web.drain(ctx)
 	err := s.engine.Stop(ctx)
+	finish()
 	s.monitoring.close()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()

@@ -52,12 +52,11 @@ func inDir(cfg *config.Config, path string) string {
 }
 
 // urls returns what is listened on, for people to read.
-func (s *Server) urls(path string) string {
+func (s *Server) urls(scheme, path string) string {
 	var all []string
 	if addr := s.engine.Addr(); addr != nil {
-		scheme := "ws"
 		if s.certs != nil {
-			scheme = "wss"
+			scheme += "s"
 		}
 		all = append(all, scheme+"://"+addr.String()+path)
 	}

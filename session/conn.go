@@ -25,6 +25,7 @@ const (
 const (
 	usedRPC uint8 = 1 << iota
 	usedListen
+	usedDoor // it is a virtual one: see door.go
 )
 
 // conn is the protocol state of one connection, owned by its loop.

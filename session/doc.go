@@ -7,6 +7,8 @@
 // and everything that needs a single judge for it (records, RPC calls, pattern listening) happens there.
 // Presence has its home on loop 0.
 //
+// Messages of users without a connection, over HTTP for example, come in by Node.Do: see door.go.
+//
 // # Invariants
 //   - A session is touched by its connection's loop only, a home by its own loop only.
 //   - Messages of one connection take effect in the order they arrived.

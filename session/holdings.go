@@ -11,6 +11,7 @@ type Holdings struct {
 	Names         int // names at home here that some pattern matches
 	Users         int // online, on the loop that counts them
 	Unfinished    int // what is still being offered, handed on, reported, taken away or waiting for permission
+	Requests      int // messages without a connection that wait to begin or for an answer
 	Records       int // requests about records, loads and saves that are not done
 }
 
@@ -26,6 +27,7 @@ func (l *Loop) holdings() Holdings {
 		Calls:         l.rpc.Len() + len(l.limits.calls),
 		Unfinished:    len(l.scans) + len(l.removals) + len(l.incoming.tasks) + l.gate.pending() + l.recheck.pending(),
 		Records:       l.records.pending(),
+		Requests:      len(l.door.places) + len(l.door.queue),
 	}
 	for _, home := range l.listen {
 		s := home.Stats()

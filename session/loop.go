@@ -55,6 +55,7 @@ type Loop struct {
 	presence *presence.Directory // on presenceHome, else nil
 	listen   [listenTopics]*listen.Home
 	records  *records
+	door     door
 
 	outgoing   outgoing   // names to be reported to other loops
 	incoming   incoming   // names that other loops reported
@@ -96,6 +97,7 @@ func newLoop(n *Node, eng *engine.Loop) *Loop {
 		l.presence = presence.New(presence.Options{HideAnonymous: n.opts.HideAnonymous}, presenceOut{l})
 	}
 	l.records = newRecords(l)
+	l.door = newDoor()
 	return l
 }
 
@@ -156,7 +158,9 @@ func (l *Loop) Close(c *engine.Conn) {
 	if s.used&usedListen != 0 {
 		l.closeListen(c.ID())
 	}
-	if s.user != nil {
+	if s.used&usedDoor != 0 {
+		l.door.lost(l, c)
+	} else if s.user != nil {
 		l.node.stats.online.Add(-1)
 		l.presenceLogout(c.ID(), s.user.ID)
 	}
@@ -220,6 +224,7 @@ func (l *Loop) TurnEnd(drained bool) (more bool) {
 	more = l.records.step()
 	more = l.recheck.step(l) || more
 	more = l.background() || more
+	more = l.door.step(l) || more
 	if drained { // mail left over may carry the id of a name that is gone
 		more = l.subs.Quiesce() || more
 	}

@@ -98,6 +98,8 @@ type counters struct {
 	logins, loginFailures, authTimeouts atomic.Uint64
 	expired, overruns, revoked          atomic.Uint64
 	limited                             [limitKinds]atomic.Uint64
+	requests                            atomic.Int64
+	requestsRefused                     atomic.Uint64
 	online                              atomic.Int64
 }
 
@@ -112,6 +114,8 @@ type Stats struct {
 	CallsLimited                        uint64 // RPCs denied: their connection had all it may have waiting
 	MessagesLimited                     uint64 // messages denied: their connection sent too many
 	RateClosed                          uint64 // connections closed: they went on sending far too many
+	Requests                            int    // without a connection, in progress
+	RequestsRefused                     uint64 // over Options.RequestsMax
 	Overruns                            uint64 // record messages left out, their receivers disconnected: a loop was too far behind
 }
 
@@ -142,5 +146,7 @@ func (n *Node) Stats() Stats {
 		CallsLimited:         n.stats.limited[limitCalls].Load(),
 		MessagesLimited:      n.stats.limited[limitMessages].Load(),
 		RateClosed:           n.stats.limited[limitClosed].Load(),
+
+		Requests: int(n.stats.requests.Load()), RequestsRefused: n.stats.requestsRefused.Load(),
 	}
 }

@@ -34,6 +34,8 @@ type Options struct {
 
 	Events, RPC, Presence, Records bool // topics switched on
 
+	RequestsMax int // requests without a connection at a time, see Do; 0: 4096
+
 	ProvideRequestorName bool // tell RPC providers who asked
 	ProvideRequestorData bool // and hand them the requestor's clientData
 
@@ -70,6 +72,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.MessageBytesMax, 1<<20)
 	orElse(&o.BulkNamesMax, 1_000_000)
 	orElse(&o.PatternBytesMax, 1024)
+	orElse(&o.RequestsMax, 4096)
 	orElse(&o.CacheBytesMax, cache.BytesMaxDefault)
 	if o.Auth == nil {
 		o.Auth = auth.Open{}

@@ -1,5 +1,6 @@
 // Package ws is RFC 6455 as pure functions over bytes: the opening handshake, the frames a server
-// reads, the frames it writes. It has no sockets and no clock; the caller owns both.
+// reads, the frames it writes; and the heads of HTTP requests, with Requests to find out where each ends.
+// It has no sockets and no clock; the caller owns both.
 //
 // A loop that just read b drains it like this. The last Next returns None, has consumed all of b
 // and holds nothing but what is still partial:

@@ -135,6 +135,17 @@ func AppendHeader(dst []byte, op Opcode, n int) []byte {
 	return appendHeader(dst, op, n, 0)
 }
 
+// Payload returns the payload of a whole frame that AppendHeader has begun.
+func Payload(frame []byte) []byte {
+	switch frame[1] & bitsSize {
+	case sizeIn16:
+		return frame[4:]
+	case sizeIn64:
+		return frame[10:]
+	}
+	return frame[2:]
+}
+
 // AppendFrame appends a whole unfragmented server frame.
 func AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
 	return append(appendHeader(dst, op, len(payload), 0), payload...)

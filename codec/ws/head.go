@@ -28,48 +28,92 @@ type Head struct {
 	Query   []byte // behind the "?", or nil
 	Host    []byte // nil if absent, as in the next one
 	Origin  []byte
-	Upgrade bool // asks for a WebSocket, not necessarily correctly
+	Upgrade bool  // asks for a WebSocket, not necessarily correctly
+	Length  int64 // bytes of the body; Chunked if only its end will tell
 
 	fields []byte // every header line with its CRLF
-	body   bool   // announces a body
+	major  byte   // version as sent
+	minor  byte
+	length bool // there is a content-length
 }
+
+// Chunked is the Length of a body that comes in chunks.
+const Chunked int64 = -1
 
 // ParseHead parses a request head up to and including its blank line. It is stricter than most
 // about what could be read in two ways (folded lines, blanks around names, bare CR or LF, other
-// control characters) and indifferent to the rest. The error is a StatusError.
+// control characters, any doubt about where the body ends) and indifferent to the rest. The error is a
+// *HeadError.
 func ParseHead(b []byte) (Head, error) {
 	if len(b) > HeadBytesMax {
-		return Head{}, StatusError(431)
+		return Head{}, flawed(FlawSize)
 	}
 	line, rest, ok := cutLine(b)
 	if !ok {
-		return Head{}, StatusError(400)
+		return Head{}, flawed(FlawLineEnd)
 	}
 	var h Head
 	if !h.parseRequestLine(line) {
-		return Head{}, StatusError(400)
+		return Head{}, flawed(FlawSyntax)
 	}
 	fields := rest
 	for n := 0; ; n++ {
 		if line, rest, ok = cutLine(rest); !ok {
-			return Head{}, StatusError(400)
+			return Head{}, flawed(FlawLineEnd)
 		}
 		if len(line) == 0 {
 			break
 		}
 		if n == HeadFieldsMax {
-			return Head{}, StatusError(431)
+			return Head{}, flawed(FlawSize)
 		}
-		name, value, ok := cutField(line)
-		if !ok || !h.note(name, value) {
-			return Head{}, StatusError(400)
+		if flaw := h.field(line); flaw != FlawNone {
+			return Head{}, flawed(flaw)
 		}
 	}
 	if len(rest) > 0 {
-		return Head{}, StatusError(400)
+		return Head{}, flawed(FlawSyntax)
+	}
+	if flaw := h.framing(); flaw != FlawNone {
+		return Head{}, flawed(flaw)
 	}
 	h.fields = fields[:len(fields)-len("\r\n")]
 	return h, nil
+}
+
+// field takes one header line.
+func (h *Head) field(line []byte) Flaw {
+	name, value, ok := cutField(line)
+	switch {
+	case line[0] == ' ' || line[0] == '\t':
+		return FlawFolded
+	case !ok:
+		return FlawFieldName
+	}
+	return h.note(name, value)
+}
+
+// framing refuses what two readers could understand as bodies of different sizes. RFC 9112 §6.1, §6.3.
+func (h *Head) framing() Flaw {
+	switch {
+	case h.major != '1':
+		return FlawVersion
+	case h.Length != Chunked:
+		return FlawNone
+	case h.length:
+		return FlawTwoLengths
+	case h.minor == '0': // HTTP/1.0 knows no chunks
+		return FlawCoding
+	}
+	return FlawNone
+}
+
+// LastHTTP reports whether no other request may follow on the connection.
+func (h *Head) LastHTTP() bool {
+	if bytes.Contains(bytes.ToLower(h.Field("connection")), []byte("close")) {
+		return true
+	}
+	return h.minor == '0'
 }
 
 // Field returns the value of the first field called name (lower case), or nil.
@@ -96,7 +140,7 @@ func (h *Head) parseRequestLine(line []byte) bool {
 	if !isDigit(version[5]) || version[6] != '.' || !isDigit(version[7]) {
 		return false
 	}
-	h.Method = method
+	h.Method, h.major, h.minor = method, version[5], version[7]
 	h.Path, h.Query, ok = bytes.Cut(originForm(target), []byte("?"))
 	if !ok {
 		h.Query = nil
@@ -119,13 +163,12 @@ func originForm(target []byte) []byte {
 	return []byte("/")
 }
 
-// note keeps what one field means to us. It returns false for a second Host, which two readers of
-// the head could take for different ones. RFC 9112 §3.2.
-func (h *Head) note(name, value []byte) bool {
+// note keeps what one field means to us, or says what is wrong with it. RFC 9112 §3.2, §6.
+func (h *Head) note(name, value []byte) Flaw {
 	switch {
 	case equalFold(name, "host"):
 		if h.Host != nil {
-			return false
+			return FlawHost
 		}
 		h.Host = value
 	case equalFold(name, "origin"):
@@ -133,11 +176,35 @@ func (h *Head) note(name, value []byte) bool {
 	case equalFold(name, "upgrade"):
 		h.Upgrade = h.Upgrade || equalFold(value, "websocket")
 	case equalFold(name, "transfer-encoding"):
-		h.body = true
+		if h.Length == Chunked || !equalFold(value, "chunked") {
+			return FlawCoding
+		}
+		h.Length = Chunked
 	case equalFold(name, "content-length"):
-		h.body = h.body || string(value) != "0"
+		n, ok := decimal(value)
+		if h.length || !ok {
+			return FlawLength
+		}
+		h.length = true
+		if h.Length != Chunked {
+			h.Length = n
+		}
 	}
-	return true
+	return FlawNone
+}
+
+// decimal reads a number of digits alone: no sign, no blank, no list.
+func decimal(b []byte) (n int64, ok bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	for _, c := range b {
+		if !isDigit(c) {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
 }
 
 // cutLine splits b behind its first CRLF. A line with a control character other than the tab is no

@@ -76,7 +76,7 @@ func upgrade(head []byte, check func(*Head) int) (response []byte, hs Handshake,
 		return nil, hs, http.StatusMethodNotAllowed
 	case !h.Upgrade:
 		return nil, hs, http.StatusUpgradeRequired
-	case h.body: // its bytes would be taken for frames
+	case h.Length != 0: // its bytes would be taken for frames
 		return nil, hs, http.StatusBadRequest
 	}
 	rw := exchange{in: head}

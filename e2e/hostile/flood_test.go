@@ -34,17 +34,20 @@ func scale(n int) int {
 
 func TestAttacks(t *testing.T) {
 	for _, a := range attacks {
-		t.Run(a.name, func(t *testing.T) {
-			s := start(t, a.setup)
-			before, _ := s.memory()
-			files := s.files()
-			in := s.innocents(t)
-			t.Run("attack", func(t *testing.T) { a.run(t, s) }) // its end closes its connections
-			in.end(a.worst)
-			s.login(t, "").alive()
-			s.memoryReturns(t, before, files+16)
-		})
+		t.Run(a.name, a.stage)
 	}
+}
+
+// stage runs an attack beside innocents.
+func (a attack) stage(t *testing.T) {
+	s := start(t, a.setup)
+	before, _ := s.memory()
+	files := s.files()
+	in := s.innocents(t)
+	t.Run("attack", func(t *testing.T) { a.run(t, s) }) // its end closes its connections
+	in.end(a.worst)
+	s.login(t, "").alive()
+	s.memoryReturns(t, before, files+16)
 }
 
 var attacks = []attack{

@@ -60,6 +60,7 @@ type setup struct {
 	http      string // lines for [httpServer.options]
 	websocket string // lines for the ws-binary endpoint
 	root      string // lines at the top
+	api       bool   // serve the HTTP API too
 	shutdown  string // shutdownTimeout; default 5s
 	files     int    // RLIMIT_NOFILE; 0: as it is
 	memory    int    // RLIMIT_AS in MiB; 0: as it is. Nothing under -race, which maps terabytes.
@@ -115,6 +116,9 @@ func launch(t testing.TB, o setup) *server {
 	conf := filepath.Join(t.TempDir(), "conf.toml")
 	text := fmt.Sprintf("shutdownTimeout = %q\n%s\n[storage]\ntype = \"none\"\n[monitoringServer]\nenabled = false\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
 		o.shutdown, o.root, o.host, o.http, o.websocket)
+	if o.api {
+		text += "[[connectionEndpoints]]\ntype = \"http\"\n"
+	}
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
