@@ -33,6 +33,9 @@ func (c *check) resolve(n *node) *node {
 	}
 	c.uses.references = c.uses.references || n.op == opRef
 	n.children(func(child **node) { *child = c.resolve(*child) })
+	if n.op == opMember {
+		n.key = []byte(n.text)
+	}
 	if n.op == opMember && n.a.op == opUser && n.text == "id" {
 		n.op, n.a = opUserID, nil
 	}

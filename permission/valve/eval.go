@@ -263,12 +263,31 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
+	if n.a.op == opData && !r.payloadKnown && r.trace == nil && len(r.q.Data) > 0 && !isPatch(r.q) {
+		return r.firstMember(n)
+	}
 	v, done := r.object(n)
 	if done {
 		return v
 	}
 	v, _ = r.get(v, n.text)
 	return v
+}
+
+// firstMember is member for the first look at the payload, which checks it in the same pass.
+func (r *run) firstMember(n *node) value {
+	raw, found, valid := lazyjson.Find(r.q.Data, n.key)
+	if !valid {
+		return r.throw(n.a, reasonPayload)
+	}
+	r.payload, r.payloadKnown = fromJSON(trimJSON(view(r.q.Data))), true
+	switch {
+	case found:
+		return fromJSON(view(raw))
+	case r.payload.kind == kindJSONObject:
+		return value{}
+	}
+	return r.member(n)
 }
 
 func (r *run) subscript(n *node) value {
