@@ -206,7 +206,7 @@ func (r *run) data(n *node) value {
 		return r.patched(n)
 	}
 	v := value{}
-	if len(r.q.Data) > 0 {
+	if r.hasPayload() {
 		if !lazyjson.Valid(r.q.Data) {
 			return r.throw(n, reasonPayload)
 		}
@@ -214,6 +214,12 @@ func (r *run) data(n *node) value {
 	}
 	r.payload, r.payloadKnown = v, true
 	return v
+}
+
+// hasPayload reports whether data is what was sent. The official server ignores what comes with an event's
+// SUBSCRIBE.
+func (r *run) hasPayload() bool {
+	return len(r.q.Data) > 0 && r.rule.kind != eventSubscribe && !isPatch(r.q)
 }
 
 // isPatch reports whether data is what a patch makes of the stored record. A path makes a patch, whatever
@@ -263,7 +269,7 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
-	if n.a.op == opData && !r.payloadKnown && r.trace == nil && len(r.q.Data) > 0 && !isPatch(r.q) {
+	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
 		return r.firstMember(n)
 	}
 	v, done := r.object(n)
