@@ -266,6 +266,8 @@ func TestLimitsOfEvaluation(t *testing.T) {
 		{"'x'.match(data)", `"` + strings.Repeat("a", dynamicBytesMax+1) + `"`, "throws"},
 		{"'x'.match(data)", `"` + strings.Repeat("a", dynamicBytesMax) + `"`, "null"},
 		{"'x'.match('(')", "1", "throws"},
+		{"'ab'.match('a(?=b)')", "1", `array "a"`},
+		{"'ab'.match(data)", `"a(?=b)"`, "throws"},
 		{"'aab'.match(data)", `"a+"`, `array "aa"`},
 		{"_(data)", long, "null"}, // no record has such a name
 		{"+('0x' + data)", `"` + strings.Repeat("f", 2000) + `"`, "Infinity"},

@@ -107,6 +107,8 @@ func (r *run) traced(n *node) value {
 	return v
 }
 
+// compute only tells the operators apart: without values of its own its frame is small, and it is called
+// for every node.
 func (r *run) compute(n *node) value {
 	switch n.op {
 	case opConst:
@@ -122,30 +124,15 @@ func (r *run) compute(n *node) value {
 	case opOr:
 		return r.or(n)
 	case opNot:
-		a := r.eval(n.a)
-		if a.failed() {
-			return a
-		}
-		return boolValue(!a.truthy())
+		return r.not(n)
 	case opCond:
-		a := r.eval(n.a)
-		switch {
-		case a.failed():
-			return a
-		case a.truthy():
-			return r.eval(n.b)
-		}
-		return r.eval(n.c)
+		return r.cond(n)
 	case opUser, opFunction, opData, opOldData, opNow, opAction, opName, opVar, opUnknown:
 		return r.variable(n)
 	case opIndex:
 		return r.subscript(n)
 	case opChain:
-		a := r.eval(n.a)
-		if a.kind == kindSkipped {
-			return value{}
-		}
-		return a
+		return r.chain(n)
 	case opRef:
 		return r.reference(n)
 	case opMethod:
@@ -162,6 +149,34 @@ func (r *run) compute(n *node) value {
 		return r.unary(n)
 	}
 	return r.binary(n)
+}
+
+func (r *run) not(n *node) value {
+	a := r.eval(n.a)
+	if a.failed() {
+		return a
+	}
+	return boolValue(!a.truthy())
+}
+
+func (r *run) cond(n *node) value {
+	a := r.eval(n.a)
+	switch {
+	case a.failed():
+		return a
+	case a.truthy():
+		return r.eval(n.b)
+	}
+	return r.eval(n.c)
+}
+
+// chain ends what ?. has skipped.
+func (r *run) chain(n *node) value {
+	a := r.eval(n.a)
+	if a.kind == kindSkipped {
+		return value{}
+	}
+	return a
 }
 
 // variable returns what an identifier stands for.

@@ -325,7 +325,7 @@ var dynamic struct {
 
 func init() { dynamic.seed = maphash.MakeSeed() }
 
-// dynamicRegex returns the regular expression that text is.
+// dynamicRegex returns the regular expression that source is, for RE2 only.
 func dynamicRegex(source string) (*regex, error) {
 	slot := &dynamic.slots[maphash.String(dynamic.seed, source)%dynamicMax]
 	if re := slot.Load(); re != nil && re.source == source {
@@ -337,6 +337,10 @@ func dynamicRegex(source string) (*regex, error) {
 	re, err := compileRegex(strings.Clone(source), "")
 	if err != nil {
 		return nil, err
+	}
+	if re.slow != nil {
+		// Its author may be a peer, who could hold up the loop with every message.
+		return nil, errors.New("look-around and back-references cannot be made at run time")
 	}
 	if re.insts <= dynamicInstsMax {
 		slot.Store(re)
