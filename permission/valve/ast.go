@@ -78,6 +78,7 @@ type node struct {
 	a, b, c  *node
 	list     []*node
 	text     string
+	key      []byte // of opMember: text
 	keys     []string
 	v        value
 	from, to int // in the rule

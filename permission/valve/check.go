@@ -33,10 +33,29 @@ func (c *check) resolve(n *node) *node {
 	}
 	c.uses.references = c.uses.references || n.op == opRef
 	n.children(func(child **node) { *child = c.resolve(*child) })
+	if n.op == opMember {
+		n.key = []byte(n.text)
+	}
 	if n.op == opMember && n.a.op == opUser && n.text == "id" {
 		n.op, n.a = opUserID, nil
 	}
+	precompile(n)
 	return fold(n)
+}
+
+// precompile turns the text in match("text") into the regular expression that it is. One that is none
+// fails when the rule gets to it, as in the official server.
+func precompile(n *node) {
+	if n.op != opMethod || n.method != methodMatch || len(n.list) == 0 {
+		return
+	}
+	arg := n.list[0]
+	if arg.op != opConst || arg.v.kind != kindText {
+		return
+	}
+	if re, err := compileRegex(arg.v.text, ""); err == nil {
+		n.list[0] = &node{op: opConst, v: value{kind: kindRegex, heap: &heap{regex: re}}, from: arg.from, to: arg.to}
+	}
 }
 
 // ident gives an identifier its meaning.

@@ -108,6 +108,39 @@ func TestSelectionsAreBoundedAndRight(t *testing.T) {
 	}
 }
 
+// A path that cannot tell whether it matches denies: a shorter one might allow.
+func TestPathsFailClosed(t *testing.T) {
+	c := New(mustLoad(t, "record: {'*': {}}\nevent:\n  '*': {publish: true}\n  '*(secret|private){1,9}': {publish: false}"+restOfFile), Options{})
+	for name, want := range map[string]permission.Answer{
+		"a": permission.Allow, "a/secret": permission.Deny,
+		strings.Repeat("x", 60_000) + "secret": permission.Deny, strings.Repeat("x", 60_000): permission.Deny,
+	} {
+		if got := c.Check(emit(name, "")); got != want {
+			t.Errorf("%.10s of %d bytes: %v", name, len(name), got)
+		}
+	}
+}
+
+// Characters above U+FFFF in paths and names are whole.
+func TestPathsWithWideCharacters(t *testing.T) {
+	c := New(mustLoad(t, "record: {'*': {}}\nevent:\n  '*': {publish: false}\n  '😀.[😁-😃]/$x-': {publish: \"$x === '😀'\"}"+restOfFile), Options{})
+	for name, want := range map[string]permission.Answer{"😀x😂/😀-": permission.Allow, "😀😀😂/😀-": permission.Allow, "😀x😄/😀-": permission.Deny} {
+		if got := c.Check(emit(name, "")); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// An event's SUBSCRIBE has no data, whatever was sent with it.
+func TestSubscribeHasNoData(t *testing.T) {
+	c := New(mustLoad(t, "record: {'*': {}}\nevent: {'*': {subscribe: \"data === undefined && data?.a === undefined\"}}"+restOfFile), Options{})
+	q := emit("e", `{"a":1}`)
+	q.Action = protocol.EventSubscribe
+	if got := c.Check(q); got != permission.Allow {
+		t.Errorf("%v", got)
+	}
+}
+
 // One decision cannot ask for records without end.
 func TestReferencesAreBounded(t *testing.T) {
 	rule := "name"
@@ -230,7 +263,11 @@ func TestLimitsOfEvaluation(t *testing.T) {
 		{"data.match(/a/g).length", `"` + strings.Repeat("a", matchesMax) + `"`, fmt.Sprint(matchesMax)},
 		{"data.match(/a*?/g).length", `"` + strings.Repeat("a", matchesMax) + `"`, "throws"}, // one more at the end
 		{"'x'.match(data)", `"` + strings.Repeat("a", patternBytesMax+1) + `"`, "throws"},
+		{"'x'.match(data)", `"` + strings.Repeat("a", dynamicBytesMax+1) + `"`, "throws"},
+		{"'x'.match(data)", `"` + strings.Repeat("a", dynamicBytesMax) + `"`, "null"},
 		{"'x'.match('(')", "1", "throws"},
+		{"'ab'.match('a(?=b)')", "1", `array "a"`},
+		{"'ab'.match(data)", `"a(?=b)"`, "throws"},
 		{"'aab'.match(data)", `"a+"`, `array "aa"`},
 		{"_(data)", long, "null"}, // no record has such a name
 		{"+('0x' + data)", `"` + strings.Repeat("f", 2000) + `"`, "Infinity"},
@@ -255,6 +292,11 @@ func TestDynamicRegexesAreKept(t *testing.T) {
 	}
 	if again, _ := dynamicRegex("a+"); again != first {
 		t.Error("compiled twice")
+	}
+	if large, err := dynamicRegex("a{999}b{999}"); err != nil || large.insts <= dynamicInstsMax {
+		t.Fatalf("%v, %v", large, err)
+	} else if again, _ := dynamicRegex("a{999}b{999}"); again == large {
+		t.Error("a large one is kept")
 	}
 	for i := range 10 * dynamicMax {
 		re, err := dynamicRegex(fmt.Sprintf("a%d", i))

@@ -107,6 +107,8 @@ func (r *run) traced(n *node) value {
 	return v
 }
 
+// compute only tells the operators apart: without values of its own its frame is small, and it is called
+// for every node.
 func (r *run) compute(n *node) value {
 	switch n.op {
 	case opConst:
@@ -122,30 +124,15 @@ func (r *run) compute(n *node) value {
 	case opOr:
 		return r.or(n)
 	case opNot:
-		a := r.eval(n.a)
-		if a.failed() {
-			return a
-		}
-		return boolValue(!a.truthy())
+		return r.not(n)
 	case opCond:
-		a := r.eval(n.a)
-		switch {
-		case a.failed():
-			return a
-		case a.truthy():
-			return r.eval(n.b)
-		}
-		return r.eval(n.c)
+		return r.cond(n)
 	case opUser, opFunction, opData, opOldData, opNow, opAction, opName, opVar, opUnknown:
 		return r.variable(n)
 	case opIndex:
 		return r.subscript(n)
 	case opChain:
-		a := r.eval(n.a)
-		if a.kind == kindSkipped {
-			return value{}
-		}
-		return a
+		return r.chain(n)
 	case opRef:
 		return r.reference(n)
 	case opMethod:
@@ -162,6 +149,34 @@ func (r *run) compute(n *node) value {
 		return r.unary(n)
 	}
 	return r.binary(n)
+}
+
+func (r *run) not(n *node) value {
+	a := r.eval(n.a)
+	if a.failed() {
+		return a
+	}
+	return boolValue(!a.truthy())
+}
+
+func (r *run) cond(n *node) value {
+	a := r.eval(n.a)
+	switch {
+	case a.failed():
+		return a
+	case a.truthy():
+		return r.eval(n.b)
+	}
+	return r.eval(n.c)
+}
+
+// chain ends what ?. has skipped.
+func (r *run) chain(n *node) value {
+	a := r.eval(n.a)
+	if a.kind == kindSkipped {
+		return value{}
+	}
+	return a
 }
 
 // variable returns what an identifier stands for.
@@ -206,7 +221,7 @@ func (r *run) data(n *node) value {
 		return r.patched(n)
 	}
 	v := value{}
-	if len(r.q.Data) > 0 {
+	if r.hasPayload() {
 		if !lazyjson.Valid(r.q.Data) {
 			return r.throw(n, reasonPayload)
 		}
@@ -214,6 +229,12 @@ func (r *run) data(n *node) value {
 	}
 	r.payload, r.payloadKnown = v, true
 	return v
+}
+
+// hasPayload reports whether data is what was sent. The official server ignores what comes with an event's
+// SUBSCRIBE.
+func (r *run) hasPayload() bool {
+	return len(r.q.Data) > 0 && r.rule.kind != eventSubscribe && !isPatch(r.q)
 }
 
 // isPatch reports whether data is what a patch makes of the stored record. A path makes a patch, whatever
@@ -263,12 +284,31 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
+	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
+		return r.firstMember(n)
+	}
 	v, done := r.object(n)
 	if done {
 		return v
 	}
 	v, _ = r.get(v, n.text)
 	return v
+}
+
+// firstMember is member for the first look at the payload, which checks it in the same pass.
+func (r *run) firstMember(n *node) value {
+	raw, found, valid := lazyjson.Find(r.q.Data, n.key)
+	if !valid {
+		return r.throw(n.a, reasonPayload)
+	}
+	r.payload, r.payloadKnown = fromJSON(trimJSON(view(r.q.Data))), true
+	switch {
+	case found:
+		return fromJSON(view(raw))
+	case r.payload.kind == kindJSONObject:
+		return value{}
+	}
+	return r.member(n)
 }
 
 func (r *run) subscript(n *node) value {

@@ -102,7 +102,7 @@ func evaluate(r *rule, in input) value {
 	}
 	i := &inquiry{checker: c, run: run{q: q, opts: &c.opts, rule: r}}
 	p, _, _ := compilePath(inputPath)
-	if !p.match(in.name, &i.run.vars) {
+	if ok, _ := p.match(in.name, &i.run.vars); !ok {
 		panic("the name of an input does not match")
 	}
 	for {

@@ -93,7 +93,7 @@ func (p *pattern) split() bool {
 func (p *pattern) compile() error {
 	p.parts, p.rest = nil, false
 	source := pathVariable.ReplaceAllString(strings.ReplaceAll(p.text, "*", ".*"), "([^/]+)")
-	re, err := compileRegex("^"+source+"$", "")
+	re, err := compilePathRegex("^" + source + "$")
 	switch {
 	case err != nil:
 		return err
@@ -106,15 +106,19 @@ func (p *pattern) compile() error {
 	return nil
 }
 
-// match reports whether name matches, and sets what the variables stand for. It allocates only for paths
-// that are regular expressions.
-func (p *pattern) match(name string, c *captures) bool {
+// match reports whether name matches, and sets what the variables stand for. It fails with errSlow if that
+// would take too long to find out. It allocates only for paths that are regular expressions.
+func (p *pattern) match(name string, c *captures) (bool, error) {
 	if !strings.HasPrefix(name, p.prefix) {
-		return false
+		return false, nil
 	}
 	if p.regex != nil {
 		return p.matchRegex(name, c)
 	}
+	return p.matchParts(name, c), nil
+}
+
+func (p *pattern) matchParts(name string, c *captures) bool {
 	at, variable := 0, 0
 	for _, part := range p.parts {
 		if !strings.HasPrefix(name[at:], part.text) {
@@ -154,13 +158,13 @@ func hasLineEnd(s string) bool {
 	return false
 }
 
-func (p *pattern) matchRegex(name string, c *captures) bool {
+func (p *pattern) matchRegex(name string, c *captures) (bool, error) {
 	found, err := p.regex.find(name)
 	if err != nil || found == nil {
-		return false
+		return false, err
 	}
 	for i := 2; i < len(found); i += 2 {
 		c[i/2-1].from, c[i/2-1].to = int32(found[i]), int32(found[i+1])
 	}
-	return true
+	return true, nil
 }

@@ -27,8 +27,13 @@ const (
 	backtrackBytesMax = 256 << 10
 	// matchesMax is how many matches a regular expression with flag g may have.
 	matchesMax = 10_000
-	// dynamicMax is how many regular expressions made from text at run time are kept.
-	dynamicMax = 256
+	// instsMax is the largest number of instructions for RE2: repetitions are written out.
+	instsMax = 20_000
+	// dynamicBytesMax is the longest regular expression that is made from text at run time, on a loop.
+	dynamicBytesMax = 256
+	// dynamicMax is how many of those are kept, and dynamicInstsMax how large: all take 30 MiB at most.
+	dynamicMax      = 256
+	dynamicInstsMax = 1000
 )
 
 // regexTime is how long a match may take that has to backtrack. The clock may be two ticks late, so that
@@ -63,7 +68,7 @@ func compileRegex(source, flags string) (*regex, error) {
 		return nil, fmt.Errorf("regular expression has %d bytes, more than the maximum of %d", len(source), patternBytesMax)
 	}
 	re := &regex{source: source, flags: flags, units: true}
-	t := translator{src: source}
+	t := translator{src: source, units: true}
 	for i, f := range flags {
 		if strings.ContainsRune(flags[:i], f) {
 			return nil, fmt.Errorf("flag %q of the regular expression stands twice", f)
@@ -80,19 +85,32 @@ func compileRegex(source, flags string) (*regex, error) {
 		case 's':
 			t.dotAll = true
 		case 'u':
-			t.unicode, re.units = true, false
+			t.unicode, t.units, re.units = true, false, false
 		default:
 			return nil, fmt.Errorf("unknown flag %q of a regular expression", f)
 		}
 	}
+	return re, re.compile(&t)
+}
+
+// compilePathRegex compiles a path. Its characters are whole, so that offsets are those of the name.
+func compilePathRegex(source string) (*regex, error) {
+	re := &regex{source: source}
+	if len(source) > patternBytesMax {
+		return nil, fmt.Errorf("path has more than the maximum of %d bytes", patternBytesMax)
+	}
+	return re, re.compile(&translator{src: source})
+}
+
+func (re *regex) compile(t *translator) error {
 	text, backtrack, err := t.translate()
 	if err != nil {
-		return nil, fmt.Errorf("regular expression: %w", err)
+		return fmt.Errorf("regular expression: %w", err)
 	}
-	if !backtrack {
-		return re, re.compileFast(text)
+	if backtrack {
+		return re.compileSlow(text)
 	}
-	return re, re.compileSlow(text)
+	return re.compileFast(text)
 }
 
 // compileFast compiles for RE2, or for the other engine if an empty match may have to be told apart from
@@ -109,7 +127,9 @@ func (re *regex) compileFast(text string) error {
 	if err != nil {
 		return fmt.Errorf("regular expression: %w", err)
 	}
-	re.insts = len(prog.Inst)
+	if re.insts = len(prog.Inst); re.insts > instsMax {
+		return errors.New("regular expression has too many repetitions")
+	}
 	re.fast, err = regexp.Compile(text)
 	return err
 }
@@ -305,16 +325,25 @@ var dynamic struct {
 
 func init() { dynamic.seed = maphash.MakeSeed() }
 
-// dynamicRegex returns the regular expression that text is.
+// dynamicRegex returns the regular expression that source is, for RE2 only.
 func dynamicRegex(source string) (*regex, error) {
 	slot := &dynamic.slots[maphash.String(dynamic.seed, source)%dynamicMax]
 	if re := slot.Load(); re != nil && re.source == source {
 		return re, nil
 	}
+	if len(source) > dynamicBytesMax {
+		return nil, fmt.Errorf("regular expression has %d bytes, more than the maximum of %d at run time", len(source), dynamicBytesMax)
+	}
 	re, err := compileRegex(strings.Clone(source), "")
 	if err != nil {
 		return nil, err
 	}
-	slot.Store(re)
+	if re.slow != nil {
+		// Its author may be a peer, who could hold up the loop with every message.
+		return nil, errors.New("look-around and back-references cannot be made at run time")
+	}
+	if re.insts <= dynamicInstsMax {
+		slot.Store(re)
+	}
 	return re, nil
 }

@@ -15,6 +15,7 @@ import (
 type translator struct {
 	src                                    string
 	ignoreCase, multiline, dotAll, unicode bool
+	units                                  bool // a character above U+FFFF is two
 
 	pos       int
 	out       strings.Builder
@@ -222,7 +223,7 @@ func (t *translator) literal(r rune) {
 		t.out.WriteString("[" + string(lower) + string(lower-0x20) + "]")
 	case t.ignoreCase && r >= utf8.RuneSelf:
 		t.out.WriteString("(?i:" + string(r) + ")")
-	case r > 0xFFFF && !t.unicode:
+	case r > 0xFFFF && t.units:
 		t.out.WriteString("(?:" + splitPairs(string(r)) + ")")
 	case r < utf8.RuneSelf:
 		t.out.WriteString(quoteASCII(r))
@@ -496,7 +497,7 @@ func (t *translator) classAtom() (r rune, escaped string, err error) {
 
 // addRange adds the characters from from to to, and with flag i ASCII letters in their other case.
 func (t *translator) addRange(set *strings.Builder, from, to rune) {
-	if !t.unicode && to > 0xFFFF {
+	if t.units && to > 0xFFFF {
 		if from == to { // both halves, one by one
 			set.WriteString(splitPairs(string(from)))
 		}
@@ -506,7 +507,7 @@ func (t *translator) addRange(set *strings.Builder, from, to rune) {
 		}
 	}
 	t.writeRange(set, from, to)
-	if !t.unicode && to >= 0xD800 && from <= 0xDFFF {
+	if t.units && to >= 0xD800 && from <= 0xDFFF {
 		t.writeRange(set, pairBase+max(from, 0xD800), pairBase+min(to, 0xDFFF))
 	}
 	if t.ignoreCase {

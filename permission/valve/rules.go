@@ -48,6 +48,8 @@ type selection struct {
 const (
 	// selectionsMax is how many selections are kept, all kinds of rules together.
 	selectionsMax = 1 << 16
+	// selectionNameBytesMax is the longest name whose selection is kept: all of them take 30 MiB at most.
+	selectionNameBytesMax = 256
 	// scanMax is how many patterns are looked through each time rather than remembered.
 	scanMax = 16
 )
@@ -99,7 +101,7 @@ func (r *Rules) find(k ruleKind, name []byte, vars *captures) *rule {
 	}
 	list := &r.kinds[k]
 	var p *pattern
-	if list.cache != nil {
+	if list.cache != nil && len(text) <= selectionNameBytesMax {
 		p = list.cache.find(list, k, text, vars)
 	} else {
 		p = list.scan(text, vars)
@@ -115,11 +117,14 @@ func (r *Rules) find(k ruleKind, name []byte, vars *captures) *rule {
 	return p.rule
 }
 
-// scan looks through the patterns.
+// scan looks through the patterns. Where one cannot tell whether it matches none does, since a shorter one
+// might give rights that it denies.
 func (l *ruleList) scan(name string, vars *captures) *pattern {
 	for _, p := range l.patterns {
-		if p.match(name, vars) {
+		if ok, err := p.match(name, vars); ok {
 			return p
+		} else if err != nil {
+			return nil
 		}
 	}
 	return nil

@@ -176,7 +176,13 @@ func jsonElements(raw string) func(yield func(string) bool) {
 }
 
 // trimJSON returns raw without space around it.
-func trimJSON(raw string) string { return strings.Trim(raw, " \t\r\n") }
+func trimJSON(raw string) string {
+	raw = raw[skipBlank(raw, 0):]
+	for len(raw) > 0 && raw[len(raw)-1] <= ' ' {
+		raw = raw[:len(raw)-1]
+	}
+	return raw
+}
 
 // skipBlank returns the index of the first byte at or behind i that is no white space.
 func skipBlank(s string, i int) int {

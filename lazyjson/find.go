@@ -1,0 +1,54 @@
+package lazyjson
+
+// Find checks doc as Valid does and, in the same pass, returns the member key if it is an object: the
+// last one of that name, a view of doc without white space around it. Hot path: 0 allocs, see
+// BenchmarkFind.
+func Find(doc, key []byte) (value []byte, found, valid bool) {
+	i := skipSpace(doc, 0)
+	if i >= len(doc) || doc[i] != '{' || empty(doc, i) {
+		return nil, false, Valid(doc)
+	}
+	for i++; ; i++ {
+		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
+			return nil, false, false
+		}
+		end := skipString(doc, i+1)
+		if end < 0 {
+			return nil, false, false
+		}
+		spelled := doc[i+1 : end-1]
+		if i = skipSpace(doc, end); i >= len(doc) || doc[i] != ':' {
+			return nil, false, false
+		}
+		from := skipSpace(doc, i+1)
+		to := checkMember(doc, from)
+		if to < 0 {
+			return nil, false, false
+		}
+		if sameKey(spelled, key) {
+			value, found = doc[from:to:to], true
+		}
+		switch i = skipSpace(doc, to); {
+		case i >= len(doc):
+			return nil, false, false
+		case doc[i] == '}' && skipSpace(doc, i+1) == len(doc):
+			return value, found, true
+		case doc[i] != ',':
+			return nil, false, false
+		}
+	}
+}
+
+// checkMember is checkValue for a value one level deep, quicker for those that hold no others.
+func checkMember(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch c := b[i]; {
+	case c == '"':
+		return skipString(b, i+1)
+	case c-'0' <= 9:
+		return skipNumber(b, i)
+	}
+	return checkValue(b, i, DepthMax-1)
+}
