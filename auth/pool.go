@@ -11,7 +11,11 @@ import (
 // Defaults of a Pool.
 const (
 	QueueMaxDefault = 1024 // attempts, each of at most DataBytesMax
-	lowPriority     = 15   // of a Pool for computing, as in nice(1): a loop is given 28 times as much
+
+	// lowPriority of a Pool for computing, as in nice(1). A loop that wakes up interrupts such a thread at
+	// once. Not lower: the collector stops all threads together, and one that is never given the CPU on a
+	// busy machine would hold up the others.
+	lowPriority = 5
 )
 
 // What a client is told whose attempt was not judged.

@@ -159,8 +159,8 @@ func (a *authentication) jwt(c *config.JWTAuth, report bool) (auth.Authenticator
 }
 
 // makeRoom lets the workers that compute run beside the loops: without a P for each of them, a loop that
-// has something to do would wait until one of theirs is taken away, which is after 10 ms. Measured by
-// BenchmarkLoginFlood, see docs/adr/0010-passwords-beside-the-loops.md.
+// has something to do would wait until one of theirs is taken away, which is after 10 ms. See
+// docs/adr/0010-passwords-beside-the-loops.md.
 func (a *authentication) makeRoom(cfg *config.Config) {
 	if envSet("GOMAXPROCS") || !hashes(cfg) || roomMade.Swap(true) {
 		return

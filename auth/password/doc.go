@@ -12,6 +12,7 @@
 //   - Comparisons take the same time wherever two keys differ.
 //   - A Decoy costs what its model costs and matches nothing: with it an unknown user takes as long
 //     as a known one.
+//   - Everything happens on the calling goroutine, so that it has the priority of its thread.
 //   - What is stored can't ask for more than argonCostMax: users may be records that somebody else wrote.
 //
 // Cost: that of the hash, on purpose; measured by BenchmarkMatches. Stability: internal, may change;

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ type connectionData struct {
 // encode returns the body of the request about r.
 func encode(r *auth.Request) ([]byte, error) {
 	m := message{AuthData: r.Data}
-	m.ConnectionData.RemoteAddress, m.ConnectionData.URL = r.RemoteAddr, r.URL
+	m.ConnectionData.RemoteAddress, m.ConnectionData.URL = hostOf(r.RemoteAddr), r.URL
 	if r.Headers != nil {
 		m.ConnectionData.Headers = map[string]string{}
 		for name, value := range r.Headers {
@@ -43,6 +44,14 @@ func encode(r *auth.Request) ([]byte, error) {
 		m.ConnectionData.Referer = m.ConnectionData.Headers["referer"]
 	}
 	return json.Marshal(&m)
+}
+
+// hostOf returns an address without its port, as the official server has it.
+func hostOf(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
 }
 
 // promote copies members of the credentials that are truthy in JavaScript, and fit, into headers.

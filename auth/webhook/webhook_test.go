@@ -196,7 +196,7 @@ func TestRequest(t *testing.T) {
 	}
 	var body, want any
 	_ = json.Unmarshal([]byte(got.body), &body)
-	_ = json.Unmarshal([]byte(`{"connectionData":{"remoteAddress":"192.0.2.1:5","headers":{"referer":"https://a.example/","cookie":"a=1, b=2"},
+	_ = json.Unmarshal([]byte(`{"connectionData":{"remoteAddress":"192.0.2.1","headers":{"referer":"https://a.example/","cookie":"a=1, b=2"},
 		"referer":"https://a.example/"},"authData":`+string(r.Data)+`}`), &want)
 	if fmt.Sprint(body) != fmt.Sprint(want) || want == nil {
 		t.Errorf("asked\n%s, want\n%v", got.body, want)

@@ -38,7 +38,7 @@ test('it is told about the connection', async () => {
   assert.equal(`${method} ${url}`, 'POST /login?key=endpoint-secret')
   assert.equal(headers['content-type'], 'application/json; charset=utf-8')
   assert.equal(headers.authorization, 'Bearer x')
-  assert.match(body.connectionData.remoteAddress, /^127\.0\.0\.1/)
+  assert.equal(body.connectionData.remoteAddress, '127.0.0.1')
   assert.equal(body.connectionData.headers.cookie, 'session=1')
   assert.equal(body.connectionData.headers.host, server.url)
   assert.equal(body.connectionData.referer, 'https://a.example/')
