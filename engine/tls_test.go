@@ -300,30 +300,37 @@ func TestCloseNotify(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			e, hs := startSecure(t, nil)
-			asked := dialWSS(t, e, version)
+			dialRecorded := func() (*client, *recorder) {
+				var r *recorder
+				c := dialTLS(t, e, clientTLS(version), func(n net.Conn) net.Conn { r = &recorder{Conn: n}; return r }).upgrade()
+				return c, r
+			}
+			end := func(after string, c *client, r *recorder) {
+				t.Helper()
+				if _, err := c.r.ReadByte(); err != io.EOF || !r.saidBye() {
+					t.Errorf("after %s: %v, close_notify %v", after, err, r.saidBye())
+				}
+			}
+			asked, r := dialRecorded()
 			asked.sendText(ws.Close, "\x03\xe8bye")
 			asked.wantClose(ws.CloseNormal)
-			if _, err := asked.Conn.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("after our close: %v, want a clean end", err)
-			}
-			half := dialWSS(t, e, version)
+			end("our close frame", asked, r)
+
+			half, r := dialRecorded()
 			half.sendText(ws.Binary, "echo:last")
 			if err := half.Conn.(*tls.Conn).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
 			half.want(ws.Binary, "last")
-			if _, err := half.r.ReadByte(); err != io.EOF {
-				t.Errorf("after close_notify: %v, want a clean end", err)
-			}
-			fin := dialWSS(t, e, version)
+			end("our close_notify", half, r)
+
+			fin, r := dialRecorded()
 			fin.sendText(ws.Binary, "echo:last")
-			if err := fin.Conn.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite(); err != nil {
+			if err := r.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
 			fin.want(ws.Binary, "last")
-			if _, err := fin.r.ReadByte(); err != io.EOF {
-				t.Errorf("after a FIN without close_notify: %v, want a clean end", err)
-			}
+			end("our FIN", fin, r)
 			eventually(t, "the handler is told of all", func() bool {
 				hs.mu.Lock()
 				defer hs.mu.Unlock()
