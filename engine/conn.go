@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"net"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -58,14 +57,6 @@ func (c *Conn) IsOpen() bool { return c.state == stateOpen || c.state == stateVi
 
 // secured reports whether c speaks TLS.
 func (c *Conn) secured() bool { return c.edge != nil && c.edge.tls != nil }
-
-// proxied returns whom a proxy acts for, or nil.
-func (c *Conn) proxied() net.Addr {
-	if c.edge == nil || !c.edge.remote.IsValid() {
-		return nil
-	}
-	return net.TCPAddrFromAddrPort(c.edge.remote)
-}
 
 // RemoteAddr returns the address of the peer, or of the client that a trusted proxy acts for, as text:
 // "unix" on a Unix socket, "" when it is gone. It allocates.

@@ -28,14 +28,23 @@ func (l *Loop) detachTLS(c *Conn, unread []byte) (net.Conn, error) {
 	}
 	e.wire.in = append([]byte(nil), e.wire.in...)
 	e.wire.loop, e.wire.own = nil, socket
-	d := &detached{Conn: e.tls, unread: append([]byte(nil), unread...), remote: socket.RemoteAddr()}
-	if remote := c.proxied(); remote != nil {
-		d.remote = remote
+	d := &detached{Conn: e.tls, unread: append([]byte(nil), unread...), remote: c.proxied()}
+	if d.remote == nil {
+		d.remote = socket.RemoteAddr()
 	}
 	l.discharge(e)
 	c.edge = nil // before closing, which would say goodbye
 	l.closeSocket(c)
 	return d, nil
+}
+
+// proxied returns whom a trusted proxy has named as the client, nil if none has: whoever takes c from the
+// loop sees only the proxy's address on the socket.
+func (c *Conn) proxied() net.Addr {
+	if c.edge == nil || !c.edge.remote.IsValid() {
+		return nil
+	}
+	return net.TCPAddrFromAddrPort(c.edge.remote)
 }
 
 // duplicate returns a connection of its own over c's socket, which stays open when gnet closes its.

@@ -104,7 +104,7 @@ func (w *wire) Write(p []byte) (int, error) {
 // decrypt takes ciphertext from c and hands on what is in it.
 //
 // A record that brings no data changes keys, or says nothing at all, and costs more than one that does:
-// a connection may send 32 of them, and then one for every 16 others. crypto/tls has no such limit.
+// a connection may send 32 of them, and then one for every 16 others. crypto/tls only looks for many in a row.
 func (l *Loop) decrypt(c *Conn, b []byte) {
 	e := c.edge
 	e.wire.in = b

@@ -82,6 +82,29 @@ func (d dribble) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// recorder keeps what is read from it, which is what the server has sent.
+type recorder struct {
+	net.Conn
+	got []byte
+}
+
+func (r *recorder) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	r.got = append(r.got, p[:n]...)
+	return n, err
+}
+
+// saidBye reports whether the last record is an alert: crypto/tls takes any end of the stream for a good
+// one. Alerts are known by their type in TLS 1.2, by their size in 1.3, where types are encrypted.
+func (r *recorder) saidBye() bool {
+	kind, size := byte(0), 0
+	for b := r.got; len(b) >= recordHeadBytes; {
+		kind, size = b[0], int(b[3])<<8|int(b[4])
+		b = b[min(len(b), recordHeadBytes+size):]
+	}
+	return kind == 21 || kind == typeData && size == len("\x01\x00")+1+16
+}
+
 // holder keeps back what is written from the second write on, until told to let it go at once: the first
 // is the ClientHello, the second the client's end of the handshake.
 type holder struct {

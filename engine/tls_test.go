@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -255,16 +254,44 @@ func TestHandshakeTimeout(t *testing.T) {
 	awaitNoHandshakes(t, e)
 }
 
+// What a client sends while its handshake waits for CPU is bounded.
 func TestTooMuchBeforeTheHandshakeIsDone(t *testing.T) {
 	e, _ := startSecure(t, nil)
+	for range cap(e.handshakes.compute) { // everybody computes
+		e.handshakes.compute <- struct{}{}
+	}
 	c := dial(t, e)
 	c.send(clientHello(t))
-	_, _ = c.Write(make([]byte, 1)) // the next record, which never ends
-	chunk := bytes.Repeat([]byte{22, 3, 3, 64, 0}, 10_000)
-	eventually(t, "it is refused", func() bool {
-		_, _ = c.Write(chunk)
-		return e.Stats().HandshakesShed+e.Stats().HandshakesFailed == 1
-	})
+	c.send(make([]byte, handshakeBytesMax/2))
+	eventually(t, "half of what is possible has arrived", func() bool { return e.unsecured.used.Load() > handshakeBytesMax/2 })
+	if s := e.Stats(); s.HandshakesShed != 0 || s.Connections() != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	_, _ = c.Write(make([]byte, handshakeBytesMax/2))
+	eventually(t, "it is refused", func() bool { s := e.Stats(); return s.HandshakesShed == 1 && s.Connections() == 0 })
+	for range cap(e.handshakes.compute) {
+		<-e.handshakes.compute
+	}
+	awaitNoHandshakes(t, e)
+}
+
+// And so is what all of them send.
+func TestTooMuchBeforeAllHandshakes(t *testing.T) {
+	e, _ := startSecure(t, nil)
+	e.unsecured.add(handshakesBytesMax - 100)
+	c := dial(t, e)
+	c.send(clientHello(t)[:50])
+	eventually(t, "it is taken", func() bool { return e.unsecured.used.Load() > handshakesBytesMax-100 })
+	d := dial(t, e)
+	d.send(clientHello(t)[:60])
+	if _, err := d.r.ReadByte(); err == nil {
+		t.Error("the bytes of another one were taken")
+	}
+	if n := e.Stats().HandshakesShed; n != 1 {
+		t.Errorf("%d shed, want 1", n)
+	}
+	e.unsecured.add(100 - handshakesBytesMax)
+	_ = c.Close()
 	awaitNoHandshakes(t, e)
 }
 
@@ -273,30 +300,37 @@ func TestCloseNotify(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			e, hs := startSecure(t, nil)
-			asked := dialWSS(t, e, version)
+			dialRecorded := func() (*client, *recorder) {
+				var r *recorder
+				c := dialTLS(t, e, clientTLS(version), func(n net.Conn) net.Conn { r = &recorder{Conn: n}; return r }).upgrade()
+				return c, r
+			}
+			end := func(after string, c *client, r *recorder) {
+				t.Helper()
+				if _, err := c.r.ReadByte(); err != io.EOF || !r.saidBye() {
+					t.Errorf("after %s: %v, close_notify %v", after, err, r.saidBye())
+				}
+			}
+			asked, r := dialRecorded()
 			asked.sendText(ws.Close, "\x03\xe8bye")
 			asked.wantClose(ws.CloseNormal)
-			if _, err := asked.Conn.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("after our close: %v, want a clean end", err)
-			}
-			half := dialWSS(t, e, version)
+			end("our close frame", asked, r)
+
+			half, r := dialRecorded()
 			half.sendText(ws.Binary, "echo:last")
 			if err := half.Conn.(*tls.Conn).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
 			half.want(ws.Binary, "last")
-			if _, err := half.r.ReadByte(); err != io.EOF {
-				t.Errorf("after close_notify: %v, want a clean end", err)
-			}
-			fin := dialWSS(t, e, version)
+			end("our close_notify", half, r)
+
+			fin, r := dialRecorded()
 			fin.sendText(ws.Binary, "echo:last")
-			if err := fin.Conn.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite(); err != nil {
+			if err := r.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
 			fin.want(ws.Binary, "last")
-			if _, err := fin.r.ReadByte(); err != io.EOF {
-				t.Errorf("after a FIN without close_notify: %v, want a clean end", err)
-			}
+			end("our FIN", fin, r)
 			eventually(t, "the handler is told of all", func() bool {
 				hs.mu.Lock()
 				defer hs.mu.Unlock()

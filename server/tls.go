@@ -164,10 +164,14 @@ func (c *certificates) reload() error {
 }
 
 func (c *certificates) warnOfExpiry() {
-	if left := time.Until(c.source.Expires()); left < expiryWarning {
-		c.log.Warn("the TLS certificate ends soon", "event", "CERTIFICATE",
-			"expires", c.source.Expires().UTC().Format(time.DateTime), "days", int(left/(24*time.Hour)))
+	left, message := time.Until(c.source.Expires()), "the TLS certificate ends soon"
+	if left > expiryWarning {
+		return
 	}
+	if left < 0 {
+		message = "the TLS certificate has expired: clients will refuse it"
+	}
+	c.log.Warn(message, "event", "CERTIFICATE", "expires", c.source.Expires().UTC().Format(time.DateTime))
 }
 
 // start looks after the files until done is closed, if that is asked for.

@@ -80,7 +80,8 @@ func (s *Source) Config() *tls.Config { return s.base }
 // Expires returns when the first certificate of the chain that is shown ends.
 func (s *Source) Expires() time.Time { return s.current.Load().expires }
 
-// Swap replaces the pair. On an error the old one stays.
+// Swap replaces the pair. On an error the old one stays. A pair that has expired is one, unless the old
+// one has as well: a server that starts with it can at least be reached by those who do not look.
 func (s *Source) Swap(certPEM, keyPEM []byte) error { return s.SwapAll(certPEM, keyPEM, s.opts.CA) }
 
 // SwapAll replaces the pair together with Options.CA, for this time.
@@ -105,6 +106,9 @@ func (s *Source) SwapAll(certPEM, keyPEM, caPEM []byte) error {
 	p := &pair{config: newConfig()}
 	if p.expires, err = complete(&shown, authorities); err != nil {
 		return err
+	}
+	if old := s.current.Load(); old != nil && expired(p) && !expired(old) {
+		return fmt.Errorf("certs: the certificate has expired on %s", p.expires.UTC().Format(time.DateTime))
 	}
 	p.config.Certificates = []tls.Certificate{shown}
 	if s.opts.RequireClientCert {
@@ -138,8 +142,7 @@ func parseAll(text []byte) (all []*x509.Certificate, err error) {
 }
 
 // complete appends to the chain the issuers that authorities have, up to but without the root, and
-// returns when the first of all ends. A certificate that is not valid now is an error: showing it would
-// lock everybody out.
+// returns when the first of all ends.
 func complete(shown *tls.Certificate, authorities []*x509.Certificate) (expires time.Time, err error) {
 	var last *x509.Certificate
 	for _, der := range shown.Certificate {
@@ -160,14 +163,13 @@ func complete(shown *tls.Certificate, authorities []*x509.Certificate) (expires 
 			expires = next.NotAfter
 		}
 	}
-	switch {
-	case len(shown.Certificate) > chainCertMax:
+	if len(shown.Certificate) > chainCertMax {
 		return expires, fmt.Errorf("certs: a chain of %d certificates, more than the maximum of %d", len(shown.Certificate), chainCertMax)
-	case time.Now().After(expires):
-		return expires, fmt.Errorf("certs: the certificate has expired on %s", expires.UTC().Format(time.DateTime))
 	}
 	return expires, nil
 }
+
+func expired(p *pair) bool { return time.Now().After(p.expires) }
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.RawSubject) }
 

@@ -85,6 +85,13 @@ func TestSwap(t *testing.T) {
 	if err := s.Swap(old.CertPEM(), old.KeyPEM()); err == nil || !strings.Contains(err.Error(), "has expired on") {
 		t.Errorf("an expired certificate: %v", err)
 	}
+	late, err := New(old.CertPEM(), old.KeyPEM(), Options{})
+	if err != nil {
+		t.Fatalf("an expired certificate and no other: %v", err)
+	}
+	if err := late.Swap(old.CertPEM(), old.KeyPEM()); err != nil {
+		t.Errorf("an expired certificate for another: %v", err)
+	}
 }
 
 // The middle of a chain may stand in ca, as with the official server.
