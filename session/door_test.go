@@ -289,3 +289,38 @@ func TestTheDoorTellsTheRest(t *testing.T) {
 		t.Errorf("without loops: %v", err)
 	}
 }
+
+// Rules that read records answer late, which changes nothing: an emit is done when it was let through or
+// denied, and the records are read on whatever loop they are at home.
+func TestTheDoorWaitsForRules(t *testing.T) {
+	onSeveralNodes(t, func(t *testing.T, o rigOptions) {
+		o.session.Permission = prefixRules{}
+		r := startRig(t, o)
+		r.login("alice")
+		r.fence()
+		r.send("alice", "EVENT SUBSCRIBE names=[plain]")
+		r.ask("admin", "RECORD CREATEANDUPDATE name=rights version=-1 data=`{\"ask-yes\":true}` isWriteAck correlationId=0",
+			"RECORD CREATEANDUPDATE name=own-free version=-1 data=`{\"n\":1}` isWriteAck correlationId=0",
+			"RECORD CREATEANDUPDATE name=own-held version=-1 data=`{\"locked\":1}` isWriteAck correlationId=0")
+		r.wantAnswers(r.ask("web",
+			"EVENT EMIT name=ask-yes", "EVENT EMIT name=ask-no", "EVENT EMIT name=plain",
+			"RECORD READ name=own-free", "RECORD READ name=own-held",
+			"RECORD CREATEANDPATCH name=own-free path=n data=`2` version=-1 isWriteAck correlationId=0",
+			"RPC REQUEST name=ask-no correlationId=c"),
+			"EVENT EMIT isAck", "EVENT MESSAGE_DENIED name=ask-no isError originalAction=EMIT", "EVENT EMIT isAck",
+			"RECORD READ_RESPONSE name=own-free version=1 data=`{\"n\":1}`",
+			"RECORD MESSAGE_DENIED name=own-held isError originalAction=READ",
+			"RECORD WRITE_ACKNOWLEDGEMENT name=own-free isWriteAck correlationId=0",
+			"RPC MESSAGE_DENIED name=ask-no isError correlationId=c originalAction=REQUEST")
+	})
+}
+
+// The rate of one user's messages is nobody else's, although their virtual connections share a slot.
+func TestTheDoorHasNoRate(t *testing.T) {
+	o := defaults(1)
+	o.session.MessageBurst, o.session.MessageInterval = 2, time.Hour
+	r := startRig(t, o)
+	for range 20 {
+		r.wantAnswers(r.ask("web", "EVENT EMIT name=e"), "EVENT EMIT isAck")
+	}
+}
