@@ -40,6 +40,9 @@ type Config struct {
 	// current one.
 	Dir string
 
+	// File is the configuration file. Empty: there is none.
+	File string
+
 	// Files are the files whose content fileLoad has put in, by the key it stands under.
 	Files map[string]string
 
@@ -282,7 +285,7 @@ type JWTAuth struct {
 
 // Permission decides what a user may do.
 type Permission struct {
-	Type    string            `key:"type" default:"none" oneof:"none config" unavailable:"config" doc:"\"none\" allows everything, \"config\" evaluates Valve rules."`
+	Type    string            `key:"type" default:"none" oneof:"none config" doc:"\"none\" allows everything, \"config\" evaluates Valve rules."`
 	Options PermissionOptions `key:"options"`
 }
 
@@ -290,7 +293,7 @@ type Permission struct {
 type PermissionOptions struct {
 	Permissions             Document `key:"permissions" default:"" doc:"Rules, normally \"fileLoad(permissions.yml)\"."`
 	MaxRuleIterations       int      `key:"maxRuleIterations" default:"3" range:"1..1000" doc:"Evaluation rounds while cross references load."`
-	CacheEvacuationInterval Duration `key:"cacheEvacuationInterval" default:"1m" range:"1ms.." doc:"Rule results unused for this long are dropped."`
+	CacheEvacuationInterval Ignored  `key:"cacheEvacuationInterval" ignored:"what is remembered about names is bounded by number, not by time" doc:"Time after which the official server forgets which rule a name has."`
 	Watch                   bool     `key:"watch" default:"false" doc:"Reload the file when it changes."`
 }
 

@@ -97,6 +97,6 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Warnings, c.Dir, c.Files = warnings, filepath.Dir(path), files
+	c.Warnings, c.Dir, c.File, c.Files = warnings, filepath.Dir(path), path, files
 	return &c, nil
 }

@@ -19,7 +19,7 @@ func TestShippedFileShowsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Dir = filepath.Dir(shipped)
+	want.Dir, want.File = filepath.Dir(shipped), shipped
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("conf.toml differs from Default:\n got %+v\nwant %+v", *c, want)
 	}
@@ -115,7 +115,7 @@ cache:
 		if len(got.Warnings) != 1 { // permissions without type config; its position differs
 			t.Errorf("%s: warnings %v", name, got.Warnings)
 		}
-		got.Warnings = nil
+		got.Warnings, got.File = nil, ""
 		if want == nil {
 			want = got
 		}

@@ -55,9 +55,6 @@ func (c *Conn) Slot() uint32 { return c.slot }
 // IsOpen reports whether something can be sent.
 func (c *Conn) IsOpen() bool { return c.state == stateOpen || c.state == stateVirtual }
 
-// secured reports whether c speaks TLS.
-func (c *Conn) secured() bool { return c.edge != nil && c.edge.tls != nil }
-
 // RemoteAddr returns the address of the peer, or of the client that a trusted proxy acts for, as text:
 // "unix" on a Unix socket, "" when it is gone. It allocates.
 func (c *Conn) RemoteAddr() string {

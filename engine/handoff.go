@@ -63,7 +63,7 @@ func (l *Loop) handOff(c *Conn, raw, rest []byte) {
 	}
 	c.because(EndedRequest)
 	read, remote := slices.Concat(raw, rest), c.proxied()
-	if c.secured() {
+	if c.Secure() {
 		conn, err := l.detachTLS(c, read)
 		if err != nil {
 			l.cannotHandOff(c, err)

@@ -30,7 +30,7 @@ type authentication struct {
 	life context.Context // of requests to others
 	end  context.CancelFunc
 
-	mu      sync.Mutex // guards current; held while a chain is built
+	mu      sync.Mutex // guards current
 	current *auth.Chain
 }
 
@@ -51,20 +51,23 @@ func newAuthentication(cfg *config.Config, users *userRecords, log *slog.Logger)
 	return a, nil
 }
 
-// reload replaces the handlers by those of cfg. If those can't be built, the old ones stay. Logins under
-// way are judged by the old ones, sessions are not touched.
-func (a *authentication) reload(cfg *config.Config) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// prepare builds the handlers of cfg, and returns what replaces the old ones by them. Logins under way are
+// judged by the old ones, sessions are not touched.
+func (a *authentication) prepare(cfg *config.Config) (apply func(), err error) {
 	chain, err := a.chain(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.door.Use(chain)
-	err = a.current.Close()
-	a.current = chain
-	a.makeRoom(cfg)
-	return err
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.door.Use(chain)
+		if err := a.current.Close(); err != nil {
+			a.log.Warn("the handlers of before: "+err.Error(), eventKey, "AUTH_ERROR")
+		}
+		a.current = chain
+		a.makeRoom(cfg)
+	}, nil
 }
 
 // chain builds the handlers of cfg in their order.
@@ -196,15 +199,9 @@ func (a *authentication) close() error {
 	return err
 }
 
-// ReloadAuth replaces the authentication handlers, users tables and keys included, by those of cfg, which
-// config.Load has checked. If it fails, the old ones go on. Whoever is logged in stays so. Safe for
-// concurrent use.
-func (s *Server) ReloadAuth(cfg *config.Config) error {
-	if err := s.auth.reload(cfg); err != nil {
-		return err
-	}
-	s.log.Info("authentication reloaded", "event", "INFO")
-	return nil
+// authPart is how handlers, users tables and keys included, are reloaded.
+func (s *Server) authPart() part {
+	return part{name: "authentication", keys: []string{"auth"}, prepare: s.auth.prepare}
 }
 
 // AuthStats returns what became of logins so far. Safe for concurrent use.

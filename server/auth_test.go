@@ -69,22 +69,24 @@ func TestReloadAuth(t *testing.T) {
 	if answer != `AUTH AUTH_SUCCESSFUL data="null"` {
 		t.Fatalf("got %s", answer)
 	}
-	if err := s.ReloadAuth(loadConfig(t, dir, fileAuth, map[string]string{"users.yml": "alice: { password: new }\n"})); err != nil {
+	apply, err := s.auth.prepare(loadConfig(t, dir, fileAuth, map[string]string{"users.yml": "alice: { password: new }\n"}))
+	if err != nil {
 		t.Fatal(err)
 	}
+	apply()
 	check("the old password", "old", "AUTH AUTH_UNSUCCESSFUL")
 	check("the new one", "new", "AUTH AUTH_SUCCESSFUL")
 
 	if err := os.WriteFile(filepath.Join(dir, "users.yml"), []byte("bob: { password: x }\nalice: { password: 7 }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := config.Load(filepath.Join(dir, "conf.toml"), os.LookupEnv)
+	_, err = config.Load(filepath.Join(dir, "conf.toml"), os.LookupEnv)
 	if want := "users.yml:2:20: auth[0].options.users.alice.password: expected a text"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a broken table: %v, want %q", err, want)
 	}
 	broken := config.Default()
 	broken.Auth = []config.Auth{{Type: "file"}}
-	if err := s.ReloadAuth(&broken); err == nil || !strings.Contains(err.Error(), "auth[0]") {
+	if _, err := s.auth.prepare(&broken); err == nil || !strings.Contains(err.Error(), "auth[0]") {
 		t.Errorf("handlers that can't be built: %v", err)
 	}
 	check("after failed reloads", "new", "AUTH AUTH_SUCCESSFUL")

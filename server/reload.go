@@ -30,14 +30,22 @@ type part struct {
 
 // parts lists what can be changed without a restart. Everything else in the file needs one.
 func (r *Reloader) parts() []part {
-	return []part{
+	table := []part{
 		{
 			name: "log level", keys: []string{"logLevel", "logger.options.logLevel"},
 			prepare: func(next *config.Config) (func(), error) {
 				return func() { r.log.SetLevel(next.EffectiveLogLevel()) }, nil
 			},
 		},
+		r.server.authPart(),
 	}
+	if r.server.rules != nil {
+		table = append(table, r.server.permissionPart())
+	}
+	if r.server.certs != nil {
+		table = append(table, r.server.certs.part())
+	}
+	return table
 }
 
 // Reloader reads the configuration again and puts into effect what a running server can change. It logs

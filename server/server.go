@@ -40,6 +40,7 @@ type Server struct {
 	front  *front
 	store  *storage // nil: nothing is kept
 	auth   *authentication
+	rules  *permissions  // nil: everything is allowed
 	certs  *certificates // nil: no TLS
 	node   *session.Node
 	web    *web // nil: no HTTP API
@@ -79,6 +80,9 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 		return nil, err
 	}
 	s.store = st
+	if s.rules, err = openPermissions(cfg, log); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
 	if s.auth, err = newAuthentication(cfg, st.users(), log); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
@@ -98,6 +102,7 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) error {
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
 	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
+	sessions.Permission = s.rules.rules()
 	sessions.RequestsMax = requestsMax(s.cfg)
 	if err := sessions.Validate(); err != nil {
 		return err

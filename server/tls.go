@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"deepstream-fast/config"
@@ -84,21 +85,25 @@ func (s *Server) CertificateExpires() time.Time {
 // nothing.
 type certificates struct {
 	// Set by openCertificates, then constant.
-	cfg    *config.Config
-	log    *slog.Logger
-	source *certs.Source
+	log     *slog.Logger
+	source  *certs.Source
+	options certs.Options
 
 	mu sync.Mutex // one reload at a time
+
+	cfg atomic.Pointer[config.Config] // whose files are shown
 }
 
 func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
 	ssl := &cfg.HTTPServer.Options.SSL
-	c := &certificates{cfg: cfg, log: log}
-	cert, key, ca, err := c.read(false)
+	c := &certificates{log: log}
+	c.cfg.Store(cfg)
+	cert, key, ca, err := readPEMs(cfg, false)
 	if err != nil {
 		return nil, err
 	}
-	c.source, err = certs.New(cert, key, certs.Options{Passphrase: ssl.Passphrase, CA: ca, RequireClientCert: ssl.RequireClientCert})
+	c.options = certs.Options{Passphrase: ssl.Passphrase, CA: ca, RequireClientCert: ssl.RequireClientCert}
+	c.source, err = certs.New(cert, key, c.options)
 	if err != nil {
 		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
 	}
@@ -106,16 +111,16 @@ func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, erro
 	return c, nil
 }
 
-// read returns the three texts: from their files, or as the configuration has them. again reads also
+// readPEMs returns the three texts: from their files, or as the configuration has them. again reads also
 // what fileLoad has read before.
-func (c *certificates) read(again bool) (cert, key, ca []byte, err error) {
-	ssl := &c.cfg.HTTPServer.Options.SSL
+func readPEMs(cfg *config.Config, again bool) (cert, key, ca []byte, err error) {
+	ssl := &cfg.HTTPServer.Options.SSL
 	part := func(contents, file, loadedFrom string) (text []byte) {
 		switch {
 		case err != nil:
 			return nil
 		case file != "":
-			text, err = readPEM(inDir(c.cfg, file))
+			text, err = readPEM(inDir(cfg, file))
 		case again && loadedFrom != "":
 			text, err = readPEM(loadedFrom)
 		default:
@@ -146,21 +151,58 @@ func readPEM(path string) ([]byte, error) {
 }
 
 func (c *certificates) reload() error {
-	if c == nil || len(c.cfg.HTTPServer.Options.SSL.Files()) == 0 {
+	if c == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cert, key, ca, err := c.read(true)
+	cfg := c.cfg.Load()
+	if len(cfg.HTTPServer.Options.SSL.Files()) == 0 {
+		return nil
+	}
+	cert, key, ca, err := readPEMs(cfg, true)
 	if err != nil {
 		return err
 	}
+	return c.show(cert, key, ca)
+}
+
+// show puts a certificate into effect. With an error the one of before stays.
+func (c *certificates) show(cert, key, ca []byte) error {
 	if err := c.source.SwapAll(cert, key, ca); err != nil {
 		return fmt.Errorf("server: httpServer.options.ssl: %w; the certificate of before is shown further", err)
 	}
 	c.log.Info("certificate loaded", "event", "CERTIFICATE", "expires", c.source.Expires().UTC().Format(time.DateTime))
 	c.warnOfExpiry()
 	return nil
+}
+
+// part is how certificates are reloaded: their files may have changed although no key has.
+func (c *certificates) part() part {
+	const ssl = "httpServer.options.ssl."
+	return part{
+		name: "certificates", keys: []string{ssl + "cert", ssl + "key", ssl + "ca", ssl + "certFile", ssl + "keyFile", ssl + "caFile"},
+		external: func(next *config.Config) bool { return len(next.HTTPServer.Options.SSL.Files()) > 0 },
+		prepare: func(next *config.Config) (func(), error) {
+			cert, key, ca, err := readPEMs(next, false)
+			if err != nil {
+				return nil, err
+			}
+			o := c.options
+			o.CA = ca
+			if _, err := certs.New(cert, key, o); err != nil {
+				return nil, err
+			}
+			return func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.cfg.Store(next)
+				if err := c.show(cert, key, ca); err != nil {
+					c.log.Error(err.Error(), eventKey, "CERTIFICATE")
+				}
+			}, nil
+		},
+	}
 }
 
 func (c *certificates) warnOfExpiry() {
@@ -179,7 +221,7 @@ func (c *certificates) start(done <-chan struct{}) {
 	if c == nil {
 		return
 	}
-	ssl := &c.cfg.HTTPServer.Options.SSL
+	ssl := &c.cfg.Load().HTTPServer.Options.SSL
 	if ssl.WatchInterval > 0 && len(ssl.Files()) > 0 {
 		tick := time.NewTicker(ssl.WatchInterval.Std())
 		go func() { // ends with the engine
@@ -224,10 +266,10 @@ type fileState struct {
 
 // state returns that of all files, in a form that can be compared.
 func (c *certificates) state() (all [6]fileState) {
-	ssl := &c.cfg.HTTPServer.Options.SSL
+	ssl := &c.cfg.Load().HTTPServer.Options.SSL
 	for i, name := range []string{ssl.CertFile, ssl.KeyFile, ssl.CAFile} {
 		if name != "" {
-			all[i] = stateOf(os.Stat(inDir(c.cfg, name)))
+			all[i] = stateOf(os.Stat(inDir(c.cfg.Load(), name)))
 		}
 	}
 	for i, path := range []string{ssl.CertLoadedFrom, ssl.KeyLoadedFrom, ssl.CALoadedFrom} {

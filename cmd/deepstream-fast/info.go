@@ -19,7 +19,7 @@ var (
 // drivers are the replaceable parts compiled in, by kind.
 var drivers = map[string][]string{
 	"auth":       {"none", "file", "http", "storage", "jwt"},
-	"permission": {"none"},
+	"permission": {"none", "config"},
 	"endpoint":   {"ws-binary"},
 	"logger":     {"default", "json"},
 	"cache":      {"default"},

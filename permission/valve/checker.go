@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"deepstream-fast/permission"
+	"deepstream-fast/protocol"
 )
 
 // roundsDefault is maxRuleIterations if nothing else is set.
@@ -19,20 +20,24 @@ type Options struct {
 	Now       func() time.Time // nil: time.Now
 }
 
-// Checker decides by the rules in force. It implements permission.Inquirer.
+// Checker decides by one set of rules. It implements permission.Inquirer.
 type Checker struct {
-	// Set by New, then constant.
-	opts Options
+	// Set by New or With, then constant.
+	opts  Options
+	rules *Rules
 
-	// Safe from any goroutine.
-	rules      atomic.Pointer[Rules]
+	*counters
+}
+
+// counters are shared by a Checker and those that With makes of it. Safe from any goroutine.
+type counters struct {
 	log        limiter
 	denied     atomic.Uint64
 	failed     atomic.Uint64
 	inquiries  atomic.Uint64
 	loads      atomic.Uint64
 	loadErrors atomic.Uint64
-	swaps      atomic.Uint64
+	changes    atomic.Uint64
 }
 
 // Stats counts what a Checker decided. Allowed questions are not counted: they are the hot path.
@@ -43,7 +48,7 @@ type Stats struct {
 	Inquiries     uint64 // decisions that needed records
 	Loads         uint64 // records asked for
 	LoadErrors    uint64 // of those, not readable
-	Swaps         uint64 // calls of Use
+	Changes       uint64 // calls of With
 	LogSuppressed uint64 // messages not written because there were too many
 }
 
@@ -58,25 +63,28 @@ func New(rules *Rules, opts Options) *Checker {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	c := &Checker{opts: opts}
-	c.rules.Store(rules)
-	return c
+	return &Checker{opts: opts, rules: rules, counters: &counters{}}
 }
 
-// Use puts other rules into force. Inquiries that have begun finish by the old ones. Subscriptions that
-// were allowed stay.
-func (c *Checker) Use(rules *Rules) {
-	c.rules.Store(rules)
-	c.swaps.Add(1)
+// With returns a Checker for other rules that goes on counting where c is. c may be used further.
+func (c *Checker) With(rules *Rules) *Checker {
+	c.changes.Add(1)
+	return &Checker{opts: c.opts, rules: rules, counters: c.counters}
+}
+
+// MayPend implements permission.Inquirer.
+func (c *Checker) MayPend(topic protocol.Topic, action protocol.Action) bool {
+	k := kindOf(topic, action)
+	return k != noRule && c.rules.kinds[k].reaches
 }
 
 // Stats returns the counters.
 func (c *Checker) Stats() Stats {
 	return Stats{
-		Rules:  c.rules.Load().Len(),
+		Rules:  c.rules.Len(),
 		Denied: c.denied.Load(), Failed: c.failed.Load(),
 		Inquiries: c.inquiries.Load(), Loads: c.loads.Load(), LoadErrors: c.loadErrors.Load(),
-		Swaps: c.swaps.Load(), LogSuppressed: c.log.suppressed.Load(),
+		Changes: c.changes.Load(), LogSuppressed: c.log.suppressed.Load(),
 	}
 }
 
@@ -88,7 +96,7 @@ func (c *Checker) Check(q *permission.Question) permission.Answer {
 		return permission.Allow
 	}
 	r := run{q: q, opts: &c.opts}
-	r.rule = c.rules.Load().find(k, q.Name, &r.vars)
+	r.rule = c.rules.find(k, q.Name, &r.vars)
 	switch {
 	case r.rule == nil:
 		return c.deny(&r)
@@ -139,7 +147,7 @@ func (c *Checker) logDenial(r *run) {
 	if r.rule != nil {
 		at = r.rule.where(nil)
 	}
-	c.opts.Log.Debug("denied", "event", "MESSAGE_DENIED", "ns", namespace, "at", at,
+	c.opts.Log.Debug("denied", "event", "MESSAGE_DENIED", "namespace", namespace, "at", at,
 		"name", string(r.q.Name), "action", r.q.Action.Name(r.q.Topic), "user", r.q.User.ID)
 }
 
@@ -156,7 +164,7 @@ func (c *Checker) logFailure(r *run) {
 	if !c.log.allow(now) {
 		return
 	}
-	c.opts.Log.Warn("permission rule failed: "+reasonTexts[r.failure.why], "event", eventFailed, "ns", namespace,
+	c.opts.Log.Warn("permission rule failed: "+reasonTexts[r.failure.why], "event", eventFailed, "namespace", namespace,
 		"rule", r.rule.text, "kind", r.rule.kind.String(), "path", r.rule.path, "at", r.rule.where(r.failure.node),
 		"name", string(r.q.Name), "action", r.q.Action.Name(r.q.Topic), "user", r.q.User.ID)
 }
@@ -168,7 +176,7 @@ func (c *Checker) logNonBoolean(r *run, v value) {
 		verdict = "allows"
 	}
 	c.opts.Log.Warn("permission rule has a result of type "+v.typeName()+", which "+verdict+"; write a comparison",
-		"event", eventInvalid, "ns", namespace, "rule", r.rule.text, "kind", r.rule.kind.String(), "path", r.rule.path,
+		"event", eventInvalid, "namespace", namespace, "rule", r.rule.text, "kind", r.rule.kind.String(), "path", r.rule.path,
 		"at", r.rule.where(nil))
 }
 

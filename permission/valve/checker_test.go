@@ -52,35 +52,57 @@ func TestEveryActionHasItsRule(t *testing.T) {
 	}
 }
 
-// Rules are swapped while all loops decide; each decision is by one set of rules.
-func TestUseWhileDeciding(t *testing.T) {
+// All loops decide by the same rules, and Checkers for other ones count together.
+func TestConcurrentUse(t *testing.T) {
 	text := "record: {'*': {}}\nevent:\n  '*': {publish: \"user.id === 'bob' && name.length > %d\"}\n  'x.$y': {publish: false}" + restOfFile
-	rules := []*Rules{mustLoad(t, fmt.Sprintf(text, 0)), mustLoad(t, fmt.Sprintf(text, 1))}
-	c := New(rules[0], Options{})
+	c := New(mustLoad(t, fmt.Sprintf(text, 0)), Options{})
+	other := c.With(mustLoad(t, fmt.Sprintf(text, 100)))
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
 			for i := range 2000 {
-				if c.Check(emit(fmt.Sprintf("name/%d", i%100), "")) != permission.Allow || c.Check(emit(fmt.Sprintf("x.%d", i), "")) != permission.Deny {
+				name := fmt.Sprintf("name/%d", i%100)
+				if c.Check(emit(name, "")) != permission.Allow || other.Check(emit(name, "")) != permission.Deny || c.Check(emit(fmt.Sprintf("x.%d", i), "")) != permission.Deny {
 					t.Error("wrong answer")
 					return
 				}
 			}
 		})
 	}
-	for i := range 100 {
-		c.Use(rules[i%2])
-	}
 	wait.Wait()
-	if s := c.Stats(); s.Swaps != 100 || s.Denied != 8000 || s.Failed != 0 {
+	if s := c.Stats(); s.Changes != 1 || s.Denied != 16000 || s.Failed != 0 || other.Stats() != s {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Only actions with a rule that may look at a record can answer Pending.
+func TestMayPend(t *testing.T) {
+	c := New(mustLoad(t, "record: {'*': {create: true, write: 'data.a > 1', read: \"name === 'x'\", delete: 'oldData !== null', listen: true, notify: true}}\nevent: {'*': {publish: 'data.a > 1', subscribe: \"_('r').a\", listen: true}}\nrpc: {'*': {provide: true, request: true}}\npresence: {'*': {allow: true}}"), Options{})
+	for _, tt := range []struct {
+		topic  protocol.Topic
+		action protocol.Action
+		want   bool
+	}{
+		{protocol.TopicRecord, protocol.RecordPatch, true},
+		{protocol.TopicRecord, protocol.RecordUpdate, true},
+		{protocol.TopicRecord, protocol.RecordCreate, false},
+		{protocol.TopicRecord, protocol.RecordRead, false},
+		{protocol.TopicRecord, protocol.RecordErase, true},
+		{protocol.TopicRecord, protocol.RecordUnsubscribe, false},
+		{protocol.TopicEvent, protocol.EventEmit, false},
+		{protocol.TopicEvent, protocol.EventSubscribe, true},
+		{protocol.TopicPresence, protocol.PresenceQuery, false},
+	} {
+		if got := c.MayPend(tt.topic, tt.action); got != tt.want {
+			t.Errorf("%v %d: %v", tt.topic, tt.action, got)
+		}
 	}
 }
 
 // The cache of selections forgets, but is never wrong.
 func TestSelectionsAreBoundedAndRight(t *testing.T) {
 	c := New(mustLoad(t, "record: {'*': {}}\nevent:\n  '*': {publish: false}\n  'x-$y-z': {publish: \"$y === name.match(/^x-(.*)-z$/)[1]\"}"+restOfFile), Options{})
-	cache := c.rules.Load().kinds[eventPublish].cache
+	cache := c.rules.kinds[eventPublish].cache
 	if cache == nil {
 		t.Fatal("no cache for a regular expression")
 	}
@@ -98,7 +120,7 @@ func TestSelectionsAreBoundedAndRight(t *testing.T) {
 	// Another name in the place of this one, as after a collision.
 	slot := cache.slot(eventPublish, "x-1-z")
 	other := *slot.Load()
-	other.name, other.pattern = "x-2-z", c.rules.Load().kinds[eventPublish].patterns[1]
+	other.name, other.pattern = "x-2-z", c.rules.kinds[eventPublish].patterns[1]
 	slot.Store(&other)
 	if got := c.Check(emit("x-1-z", "")); got != permission.Allow || slot.Load().name != "x-1-z" {
 		t.Fatalf("%v, and %q is kept", got, slot.Load().name)

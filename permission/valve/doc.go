@@ -4,7 +4,7 @@
 //	rules, warnings, err := valve.Load(valve.Source{File: "permissions.yml", Text: text})
 //	checker := valve.New(rules, valve.Options{Log: log})
 //	node.Permission = checker      // a permission.Inquirer
-//	checker.Use(reloaded)          // later; inquiries under way finish by the rules they began with
+//	checker = checker.With(reloaded) // later; inquiries under way finish by the rules they began with
 //
 // A rule is an expression of JavaScript without side effects. It passes four steps, each in its own
 // file: lex (text to tokens), parse (tokens to a tree), check (names to variables, constants folded) and

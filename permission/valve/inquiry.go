@@ -53,7 +53,7 @@ func (c *Checker) Inquire(q *permission.Question) permission.Inquiry {
 	if k == noRule {
 		return i.decide(permission.Allow)
 	}
-	i.run.rule = c.rules.Load().find(k, q.Name, &i.run.vars)
+	i.run.rule = c.rules.find(k, q.Name, &i.run.vars)
 	switch {
 	case i.run.rule == nil:
 		return i.decide(c.deny(&i.run))
@@ -143,7 +143,7 @@ func (i *inquiry) unreadable(name string, err error) {
 	i.run.failure = failure{why: reasonLoad}
 	i.decide(permission.Failed)
 	if c.log.allow(c.opts.Now()) {
-		c.opts.Log.Error("permission rule: record could not be loaded", "event", eventLoad, "ns", namespace,
+		c.opts.Log.Error("permission rule: record could not be loaded", "event", eventLoad, "namespace", namespace,
 			"record", name, "error", err.Error(), "rule", i.run.rule.text, "at", i.run.rule.where(nil))
 	}
 }

@@ -35,6 +35,7 @@ type rule struct {
 type ruleList struct {
 	patterns []*pattern
 	cache    *selections // nil where looking through the patterns is quick enough
+	reaches  bool        // some rule may look at records
 }
 
 // selection says which pattern won for a name, and how it matched.
@@ -79,6 +80,7 @@ func (r *Rules) finish() {
 		slow := len(list.patterns) > scanMax
 		for _, p := range list.patterns {
 			slow = slow || p.regex != nil
+			list.reaches = list.reaches || p.rule.reaches()
 		}
 		if slow && cache == nil {
 			cache = newSelections()
@@ -87,6 +89,11 @@ func (r *Rules) finish() {
 			list.cache = cache
 		}
 	}
+}
+
+// reaches reports whether r may look at records: the one that is patched, too.
+func (r *rule) reaches() bool {
+	return r.uses.oldData || r.uses.references || r.uses.data && r.kind == recordWrite
 }
 
 // nameless is what a message without a name is matched as, as the official server does: to let only the

@@ -64,7 +64,7 @@ func (m *machine) run(c *testkit.Command) string {
 		m.swap, _, _ = Load(Source{File: "later.yml", Text: []byte(c.Input)})
 	case "explain":
 		q := m.question(c)
-		e := Explain(m.check.rules.Load(), &q, m.opts, func(name string) ([]byte, bool) {
+		e := Explain(m.check.rules, &q, m.opts, func(name string) ([]byte, bool) {
 			data := m.records[name]
 			return data, data != nil
 		})
@@ -138,7 +138,7 @@ func (m *machine) ask(q permission.Question) {
 		}
 		m.tr.Addf("wants %s", strings.Join(want, ", "))
 		if m.swap != nil {
-			m.check.Use(m.swap)
+			m.check = m.check.With(m.swap)
 			m.swap = nil
 		}
 		for _, name := range want {
@@ -161,7 +161,7 @@ func (l *logLines) WithGroup(string) slog.Handler                { return l }
 func (l *logLines) Handle(_ context.Context, r slog.Record) error {
 	line := []string{r.Level.String(), r.Message}
 	r.Attrs(func(a slog.Attr) bool {
-		if !slices.Contains([]string{"ns", "rule"}, a.Key) {
+		if !slices.Contains([]string{"namespace", "rule"}, a.Key) {
 			line = append(line, a.String())
 		}
 		return true
