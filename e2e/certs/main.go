@@ -1,4 +1,4 @@
-// Program certs writes certificates for the end-to-end tests into the folder it is given: ca.pem, and for
+// Program certs writes certificates for the end-to-end tests and examples/guarded into the folder it is given: ca.pem, and for
 // each further argument NAME a certificate NAME.pem of that authority with its key NAME.key. They end
 // with the day.
 package main
