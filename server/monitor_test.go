@@ -43,6 +43,7 @@ options = { logInterval = "1ms" }
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.RPC.AckTimeout, cfg.RPC.ResponseTimeout = config.Duration(peer.Patience), config.Duration(peer.Patience) // calls stay open
 	return cfg
 }
 

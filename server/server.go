@@ -64,42 +64,53 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 	log = slog.New(events)
 	s := &Server{cfg: cfg, log: log, name: serverName(cfg), front: newFront(cfg, endpoint.WebSocket.URLPath)}
 	s.front.kept = inherited != nil
-	m, err := openMonitoring(cfg, events)
-	if err != nil {
-		return nil, err
-	}
-	s.monitoring = m
-	limitMemory(log)
-	loops := cfg.HTTPServer.Options.Loops
-	if loops == 0 {
-		loops = engine.DefaultLoops()
-	}
-	st, err := openStorage(cfg, log)
-	if err != nil {
-		m.close()
-		return nil, err
-	}
-	s.store = st
-	if s.rules, err = openPermissions(cfg, log); err != nil {
-		return nil, errors.Join(err, st.close())
-	}
-	if s.auth, err = newAuthentication(cfg, st.users(), log); err != nil {
-		return nil, errors.Join(err, st.close())
-	}
-	if err := s.serve(inherited, loops, &endpoint.WebSocket); err != nil {
-		m.close()
-		return nil, errors.Join(err, st.close())
+	if err := s.open(inherited, &endpoint.WebSocket, events); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
 	s.certs.start(s.engine.Done())
 	s.front.ready.Store(true)
-	m.begin(s)
+	s.monitoring.begin(s)
 	s.announce()
 	return s, nil
 }
 
+// open opens every part, the loops last.
+func (s *Server) open(inherited net.Listener, ep *config.WebSocket, events *monitor.EventCounter) (err error) {
+	if s.monitoring, err = openMonitoring(s.cfg, events); err != nil {
+		return err
+	}
+	limitMemory(s.log)
+	if s.rules, err = openPermissions(s.cfg, s.log); err != nil {
+		return err
+	}
+	if s.store, err = openStorage(s.cfg, s.log); err != nil {
+		return err
+	}
+	if s.auth, err = newAuthentication(s.cfg, s.store.users(), s.log); err != nil {
+		return err
+	}
+	return s.serve(inherited, ep)
+}
+
+// release closes what open has opened, but for the loops.
+func (s *Server) release() error {
+	if s.monitoring != nil {
+		s.monitoring.close()
+	}
+	var err error
+	if s.auth != nil {
+		err = s.auth.close()
+	}
+	return errors.Join(err, s.store.close())
+}
+
 // serve starts the loops.
-func (s *Server) serve(inherited net.Listener, loops int, ep *config.WebSocket) error {
+func (s *Server) serve(inherited net.Listener, ep *config.WebSocket) error {
+	loops := s.cfg.HTTPServer.Options.Loops
+	if loops == 0 {
+		loops = engine.DefaultLoops()
+	}
 	sessions := sessionOptions(s.cfg, ep, loops, s.log)
 	sessions.Store, sessions.Auth = s.store.records(), s.auth.door
 	sessions.Permission = s.rules.rules()
@@ -165,11 +176,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	finish := s.web.drain(ctx)
 	err := s.engine.Stop(ctx)
 	finish()
-	s.monitoring.close()
 	if !errors.Is(err, engine.ErrBusy) { // what a loop that still runs has collected is its own
 		s.node.Flush()
 	}
-	err = errors.Join(err, s.auth.close(), s.store.close())
+	err = errors.Join(err, s.release())
 	s.logTotals()
 	return err
 }

@@ -33,7 +33,7 @@ func TestOddRequests(t *testing.T) {
 		{"wrong path", strings.Replace(upgradeRequest, "/deepstream", "/elsewhere", 1), []string{"HTTP/1.1 404"}},
 		{"pipelined", health + "\r\n" + health + "\r\n" + health + "Connection: close\r\n\r\n", []string{"HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 200"}},
 		{"smuggled by length", health + "Content-Length: 30\r\n\r\n" + health + "\r\n", []string{"HTTP/1.1 200"}},
-		{"smuggled by chunks", health + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n" + health + "\r\n", []string{"HTTP/1.1 200"}},
+		{"smuggled by chunks", health + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n" + health + "\r\n", []string{"HTTP/1.1 400"}},
 		{"two hosts", health + "Host: other\r\n\r\n", []string{"HTTP/1.1 400"}},
 		{"folded line", health + "X: 1\r\n Content-Length: 5\r\n\r\n", []string{"HTTP/1.1 400"}},
 		{"bare line feeds", "GET /health-check HTTP/1.1\nHost: h\n\n\r\n\r\n", []string{"HTTP/1.1 400"}},

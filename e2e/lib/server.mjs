@@ -152,6 +152,9 @@ export class Server {
 /** Resolves when the server has handled everything `client` sent before: it handles one connection's messages in order. */
 export const settled = client => within('settling', client.presence.getAll([]))
 
+/** What every configuration has unless it says otherwise: files run side by side. */
+export const QUIET = { logger: { type: 'json' }, monitoringServer: { enabled: false } }
+
 /**
  * Starts the server of a test file; `config` is its conf.toml as an object. `prepare` is called with the folder before,
  * and returns the authority if the server is to speak TLS.
@@ -159,8 +162,7 @@ export const settled = client => within('settling', client.presence.getAll([]))
 export async function serve (config = {}, { prepare } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'deepstream-fast-e2e-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const quiet = { logger: { type: 'json' }, monitoringServer: { enabled: false } } // files run side by side
-  await writeFile(join(folder, 'conf.toml'), toml({ ...quiet, ...config }))
+  await writeFile(join(folder, 'conf.toml'), toml({ ...QUIET, ...config }))
   const server = new Server(folder, await freePort(), await prepare?.(folder))
   afterEach(() => server.release())
   after(() => server.finish())

@@ -5,13 +5,13 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { BINARY, serve } from '../lib/server.mjs'
+import { BINARY, QUIET, serve } from '../lib/server.mjs'
 import { toml } from '../lib/toml.mjs'
 import { eventually, within } from '../lib/wait.mjs'
 
 const server = await serve()
 const conf = server.path('conf.toml')
-const base = { logger: { type: 'json' } }
+const base = QUIET
 const configure = (config, more = '') => writeFile(conf, toml({ ...base, ...config }) + more)
 
 /** Resolves with the exit code and output of the binary. */
