@@ -13,7 +13,7 @@ SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 .PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-records bench-rivals bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 build: $(BIN) ## build bin/deepstream-fast
 

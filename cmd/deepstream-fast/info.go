@@ -20,7 +20,8 @@ var (
 var drivers = map[string][]string{
 	"auth":       {"none", "file", "http", "storage", "jwt"},
 	"permission": {"none", "config"},
-	"endpoint":   {"ws-binary"},
+	"endpoint":   {"ws-binary", "http"},
+	"monitoring": {"none", "http", "log"},
 	"logger":     {"default", "json"},
 	"cache":      {"default"},
 	"storage":    {"default", "none"},
