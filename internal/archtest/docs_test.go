@@ -24,6 +24,7 @@ var (
 	makeTarget  = regexp.MustCompile(`(?m)(?:^|\s)make ([a-z][a-z0-9-]*)`)
 	testName    = regexp.MustCompile(`^(?:Test|Benchmark|Fuzz)[A-Z]\w*$`)
 	testFile    = regexp.MustCompile(`^[\w-]+(?:_test\.go|\.test\.mjs|\.txt|\.rules)$`)
+	shellRemark = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
 	inComments  = regexp.MustCompile(`\bdocs/[\w./-]*\w`)
 )
 
@@ -98,7 +99,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		for _, m := range span.FindAllStringSubmatch(prose, -1) {
 			r.checkSpan(t, page, m[1])
 		}
-		commands := strings.Join(fence.FindAllString(text, -1), "\n") + "\n"
+		commands := shellRemark.ReplaceAllString(strings.Join(fence.FindAllString(text, -1), "\n"), "") + "\n"
 		for _, m := range span.FindAllStringSubmatch(prose, -1) {
 			commands += m[1] + "\n"
 		}
