@@ -1,6 +1,6 @@
 // Package session is the life of a connection above its frames: challenge, login, the routing of
-// its messages to the topics, and its end. It is where the drivers (engine, auth) and the topics
-// (event, rpc, presence, listen) meet.
+// its messages to the topics, and its end. It is where the drivers (engine, store, auth) and the topics
+// (record, event, rpc, presence, listen) meet, and where permission is asked: see gate.go.
 //
 // A Node is shared; each engine loop has one Loop, which owns the sessions of its connections, that
 // loop's half of the registry, and the homes of a share of the names: a name has one home loop,
