@@ -232,6 +232,7 @@ type FileAuth struct {
 	Users Document `key:"users" required:"true" doc:"User table, normally \"fileLoad(users.yml)\"."`
 	Hashing
 	ReportInvalidParameters *bool `key:"reportInvalidParameters" default:"" doc:"Tell the client what was missing. Absent: true for a single handler, else false."`
+	Watch                   bool  `key:"watch" default:"false" doc:"Reload the table when its file changes."`
 }
 
 // HTTPAuth asks a webhook.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"runtime"
+	"slices"
 	"sync"
 
 	"deepstream-fast/auth"
@@ -201,7 +202,12 @@ func (a *authentication) close() error {
 
 // authPart is how handlers, users tables and keys included, are reloaded.
 func (s *Server) authPart() part {
-	return part{name: "authentication", keys: []string{"auth"}, prepare: s.auth.prepare}
+	return part{
+		name: "authentication", keys: []string{"auth"}, prepare: s.auth.prepare,
+		watched: func(c *config.Config) bool {
+			return slices.ContainsFunc(c.Auth, func(a config.Auth) bool { return a.Type == "file" && a.File.Watch })
+		},
+	}
 }
 
 // AuthStats returns what became of logins so far. Safe for concurrent use.

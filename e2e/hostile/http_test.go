@@ -101,7 +101,7 @@ var httpAttacks = []attack{
 		w := gzip.NewWriter(&b)
 		_, _ = w.Write(bytes.Repeat([]byte(" "), 200*mib))
 		_ = w.Close()
-		crowd(t, s, 50, 2, post(b.Bytes()[:min(b.Len(), 200_000)], "Content-Encoding: gzip\r\nConnection: keep-alive\r\n")[:], 400)
+		crowd(t, s, max(scale(50), 4), 2, post(b.Bytes()[:min(b.Len(), 200_000)], "Content-Encoding: gzip\r\nConnection: keep-alive\r\n")[:], 400)
 	}},
 	{"bodies that never end", setup{}, time.Second, func(t *testing.T, s *server) {
 		request := post(bytes.Repeat([]byte(" "), mib), "")

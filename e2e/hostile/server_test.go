@@ -61,6 +61,7 @@ type setup struct {
 	websocket string // lines for the ws-binary endpoint
 	root      string // lines at the top
 	api       bool   // serve the HTTP API too
+	monitor   bool   // serve metrics, see server.metric
 	shutdown  string // shutdownTimeout; default 5s
 	files     int    // RLIMIT_NOFILE; 0: as it is
 	memory    int    // RLIMIT_AS in MiB; 0: as it is. Nothing under -race, which maps terabytes.
@@ -116,6 +117,9 @@ func launch(t testing.TB, o setup) *server {
 	conf := filepath.Join(t.TempDir(), "conf.toml")
 	text := fmt.Sprintf("shutdownTimeout = %q\n%s\n[storage]\ntype = \"none\"\n[monitoringServer]\nenabled = false\n[httpServer.options]\nhost = %q\n%s\n[[connectionEndpoints]]\ntype = \"ws-binary\"\n[connectionEndpoints.options]\n%s\n",
 		o.shutdown, o.root, o.host, o.http, o.websocket)
+	if o.monitor {
+		text = strings.Replace(text, "enabled = false", "port = 0", 1)
+	}
 	if o.api {
 		text += "[[connectionEndpoints]]\ntype = \"http\"\n"
 	}
