@@ -74,7 +74,7 @@ var coreFamilies = []Family{
 		},
 	},
 	counter("deepstream_websocket_upgrades_total", "WebSocket handshakes completed.", func(s *Sample) uint64 { return s.Engine.Upgrades }),
-	counter("deepstream_http_requests_total", "Plain HTTP requests answered by the loops themselves: health checks, and what is for nobody.", func(s *Sample) uint64 { return s.Engine.Requests }),
+	counter("deepstream_http_requests_total", "Plain HTTP requests answered, by the loops themselves (health checks) or by the HTTP server.", requests),
 	{
 		Name: "deepstream_logins_total", Type: typeCounter, Labels: []string{"endpoint", "result"},
 		Help: "Decisions about logins: allowed or declined, by endpoint: websocket or http.",
@@ -268,6 +268,15 @@ func (d *distribution) add(bound float64, n uint64) {
 	if d.count += n; !math.IsInf(bound, 1) {
 		d.buckets[bound] = d.count
 	}
+}
+
+// requests returns how many HTTP requests have been answered, whoever did.
+func requests(s *Sample) uint64 {
+	sum := s.Engine.Requests
+	for _, n := range s.Web.Answers {
+		sum += n
+	}
+	return sum
 }
 
 // publications is the distribution of Sample.FanoutSizes. Its sum is exact: all deliveries.

@@ -103,6 +103,7 @@ func TestMetricValues(t *testing.T) {
 			deepstream_http_flaws_total{flaw="syntax"} 0
 			deepstream_http_flaws_total{flaw="two_lengths"} 0
 			deepstream_http_flaws_total{flaw="version"} 164`,
+		"deepstream_http_requests_total":         "deepstream_http_requests_total 352",
 		"deepstream_http_requests_in_flight":     "deepstream_http_requests_in_flight 171",
 		"deepstream_http_memory_bytes":           "deepstream_http_memory_bytes 172",
 		"deepstream_http_commands_total":         "deepstream_http_commands_total 169",
