@@ -34,6 +34,7 @@ func (l *Loop) detachTLS(c *Conn, unread []byte) (net.Conn, error) {
 	}
 	l.discharge(e)
 	c.edge = nil // before closing, which would say goodbye
+	c.because(EndedHandedOver)
 	l.closeSocket(c)
 	return d, nil
 }

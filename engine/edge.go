@@ -150,6 +150,7 @@ func (e *edge) pass(l *Loop, c *Conn) {
 func (l *Loop) refuseProxy(c *Conn, why string) {
 	l.stats.proxyRefused.Add(1)
 	l.engine.slowLog.warn("PROXY_PROTOCOL", "refused a connection: "+why, "remote", c.RemoteAddr())
+	c.because(EndedProxy)
 	l.closeSocket(c)
 }
 
@@ -170,6 +171,7 @@ func (l *Loop) readHello(c *Conn, b []byte) {
 	b = e.together(b)
 	if b[0] != recordHandshake {
 		l.stats.wrongProtocol.Add(1)
+		c.because(EndedHandshake)
 		if b[0] < 'A' || b[0] > 'Z' {
 			l.closeSocket(c)
 			return
@@ -182,6 +184,7 @@ func (l *Loop) readHello(c *Conn, b []byte) {
 		size += int(b[3])<<8 | int(b[4])
 		if b[1] != 3 || size > recordHeadBytes+recordBytesMax {
 			l.stats.handshakesFailed.Add(1)
+			c.because(EndedHandshake)
 			l.closeSocket(c)
 			return
 		}
@@ -206,6 +209,7 @@ func (l *Loop) charge(c *Conn, n int) bool {
 	}
 	l.stats.handshakesShed.Add(1)
 	l.engine.slowLog.warn("TLS_HANDSHAKE", "refused a connection: too much was sent before the TLS handshake was done", "remote", c.RemoteAddr())
+	c.because(EndedOverload)
 	l.closeSocket(c)
 	return false
 }
@@ -244,6 +248,7 @@ func (l *Loop) speaksTLS(c *Conn, b []byte) bool {
 		return false
 	}
 	l.stats.wrongProtocol.Add(1)
+	c.because(EndedHandshake)
 	l.refuse(c, alertWrongPort)
 	return true
 }

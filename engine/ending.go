@@ -11,23 +11,26 @@ type Ending uint8
 
 // The reasons for the end of a connection.
 const (
-	EndedByPeer   Ending = iota // it hung up, or its network did
-	EndedRequest                // it wanted no WebSocket, or was refused one, and got its answer
-	EndedHead                   // it never completed a request head
-	EndedSilence                // it missed its heartbeats
-	EndedProtocol               // it broke RFC 6455
-	EndedTooBig                 // its message was over a limit of size
-	EndedPolicy                 // it had not logged in as it should, or took too long over a message
-	EndedSlow                   // it was a slow consumer
-	EndedOverload               // the server could not keep up with what it was to be sent
-	EndedDrain                  // the server was stopped
-	EndedPanic                  // its message made a handler panic
-	Endings                     // how many there are
+	EndedByPeer     Ending = iota // it hung up, or its network did
+	EndedRequest                  // it wanted no WebSocket, or was refused one, and got its answer
+	EndedHead                     // it never completed a request head
+	EndedSilence                  // it missed its heartbeats
+	EndedProtocol                 // it broke RFC 6455, or TLS once that was established
+	EndedTooBig                   // its message was over a limit of size
+	EndedPolicy                   // it had not logged in as it should, or took too long over a message
+	EndedSlow                     // it was a slow consumer
+	EndedOverload                 // the server could not keep up with what it was to be sent, or with handshakes
+	EndedDrain                    // the server was stopped
+	EndedPanic                    // its message made a handler panic
+	EndedProxy                    // its PROXY header was missing, malformed, or of somebody not trusted
+	EndedHandshake                // its TLS handshake failed or was not done in time, or it spoke no TLS where it had to
+	EndedHandedOver               // it went on outside the reactor, see HandOff
+	Endings                       // how many there are
 )
 
 var endingNames = [Endings]string{
 	"peer", "request", "head_timeout", "heartbeat_timeout", "protocol_error", "too_big", "policy",
-	"slow_consumer", "overload", "drain", "panic",
+	"slow_consumer", "overload", "drain", "panic", "proxy_header", "tls_handshake", "handed_over",
 }
 
 // String returns the value of the metric's label.

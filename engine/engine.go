@@ -260,6 +260,7 @@ func (e *Engine) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l.owner.Enter()
 	defer l.owner.Leave()
 	if e.draining.Load() && e.opts.Listener == nil || l.openedSocket(gc) == gnet.Close {
+		e.refused.Add(1)
 		e.conns.Add(-1)
 		return nil, gnet.Close
 	}

@@ -61,7 +61,6 @@ func (l *Loop) handOff(c *Conn, raw, rest []byte) {
 		l.refuse(c, ws.AppendRefusal(nil, http.StatusServiceUnavailable))
 		return
 	}
-	c.because(EndedRequest)
 	read, remote := slices.Concat(raw, rest), c.proxied()
 	if c.Secure() {
 		conn, err := l.detachTLS(c, read)
@@ -77,6 +76,7 @@ func (l *Loop) handOff(c *Conn, raw, rest []byte) {
 		l.cannotHandOff(c, err)
 		return
 	}
+	c.because(EndedHandedOver)
 	l.closeSocket(c)             // closes gnet's descriptor only: the peer notices nothing
 	go e.adopt(fd, read, remote) // the same
 }

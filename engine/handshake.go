@@ -147,6 +147,7 @@ func (l *Loop) startHandshake(c *Conn, b []byte) {
 func (l *Loop) shed(c *Conn) {
 	l.stats.handshakesShed.Add(1)
 	l.engine.slowLog.warn("TLS_HANDSHAKE", "refused a connection: too many TLS handshakes at a time", "handshakesMax", l.opts.HandshakesMax)
+	c.because(EndedOverload)
 	l.closeSocket(c)
 }
 
@@ -275,5 +276,6 @@ func (l *Loop) handshakeFailed(c *Conn, err error) {
 	}
 	l.stats.handshakesFailed.Add(1)
 	l.engine.slowLog.warn("TLS_HANDSHAKE", "a TLS handshake failed: "+err.Error(), "remote", c.RemoteAddr())
+	c.because(EndedHandshake)
 	l.endWrite(c) // behind the alert that tells the client
 }

@@ -267,6 +267,7 @@ func (l *Loop) connTimer(c *Conn) {
 	case stateHead:
 		if c.edge != nil && (c.edge.phase == phaseHello || c.edge.phase == phaseHandshake) {
 			l.stats.handshakeTimeouts.Add(1)
+			c.because(EndedHandshake)
 		} else {
 			l.stats.headTimeouts.Add(1)
 		}

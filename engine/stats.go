@@ -40,7 +40,7 @@ type Stats struct {
 	DroppedMail       uint64 // fan-outs lost to a full mailbox
 	ProtocolErrors    uint64 // connections closed for breaking RFC 6455 or a size limit
 	HeadTimeouts      uint64 // connections that never completed a request head
-	Refused           uint64 // connections over ConnectionsMax
+	Refused           uint64 // connections over ConnectionsMax or the slots of a loop, or that came while stopping
 	Unable            uint64 // times that accept(2) failed or a connection could not be taken over
 	OwedBytes         int64  // memory that backlogs take now
 	HeartbeatTimeouts uint64

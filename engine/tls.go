@@ -144,6 +144,7 @@ var errBarren = errors.New("engine: too many TLS records without data")
 func (l *Loop) brokenTLS(c *Conn, err error) {
 	l.stats.protocolErrors.Add(1)
 	l.engine.slowLog.warn("TLS", "closed a connection: "+err.Error(), "remote", c.RemoteAddr())
+	c.because(EndedProtocol)
 	l.closeSocket(c)
 }
 
@@ -152,7 +153,8 @@ func (l *Loop) brokenTLS(c *Conn, err error) {
 func (l *Loop) seal(c *Conn, b []byte) []byte {
 	s := l.ciphers
 	s.cipher = s.cipher[:0]
-	if _, err := c.edge.tls.Write(b); err != nil {
+	if _, err := c.edge.tls.Write(b); err != nil { // only what its peer has sent can have broken it
+		c.because(EndedProtocol)
 		l.closeSocket(c)
 		return nil
 	}

@@ -12,6 +12,8 @@ type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	held int64 // bytes of the common memory that this request has taken
+
+	declined bool // its credentials were refused
 }
 
 // The pace at which an answer must be taken.

@@ -173,7 +173,16 @@ func TestLogin(t *testing.T) {
 	if res, text := r.do("POST", "/api/auth", `{"username":"slow"}`); res.StatusCode != 503 || text != "The server is busy.\r\n\r\n" {
 		t.Errorf("an authenticator that never answers: %d %q", res.StatusCode, text)
 	}
-	if s := r.server.Stats(); s.Logins != 4 || s.Refused[RefusedLoginLate] != 1 {
+	for _, refused := range []string{`{"password":"wrong"}`, `[]`} {
+		if res, text := r.do("POST", "/api/auth", refused); res.StatusCode != 401 {
+			t.Errorf("%s: %d %q", refused, res.StatusCode, text)
+		}
+	}
+	if res, _ := r.do("POST", "/api", `{"authData":{"password":"wrong"},"body":[{"topic":"presence","action":"query"}]}`); res.StatusCode != 401 {
+		t.Errorf("wrong credentials with a command: %d", res.StatusCode)
+	}
+	// Nobody has decided about the slow one, and those of commands are no logins.
+	if s := r.server.Stats(); s.Logins != 4 || s.Declined != 2 || s.Refused[RefusedLogin] != 3 || s.Refused[RefusedLoginLate] != 1 {
 		t.Errorf("counted %+v", s)
 	}
 }

@@ -15,10 +15,14 @@ import (
 func (s *Server) login(x *exchange, credentials []byte) {
 	const refused = "Invalid authentication data."
 	if credentials[blank(credentials, 0)] != '{' {
+		s.stats.declined.Add(1)
 		x.refuse(RefusedLogin, http.StatusUnauthorized, refused)
 		return
 	}
 	result, _, ok := s.authenticate(x, credentials, refused)
+	if x.declined { // not so if nobody has decided in time
+		s.stats.declined.Add(1)
+	}
 	if !ok {
 		return
 	}
@@ -62,6 +66,7 @@ func (s *Server) authenticate(x *exchange, credentials []byte, refused string) (
 		if s.opts.API.LogInvalidAuthData {
 			s.opts.Log.Info("login refused", "event", "AUTH_UNSUCCESSFUL", "remote", x.r.RemoteAddr, "authData", string(credentials))
 		}
+		x.declined = true
 		x.refuse(RefusedLogin, http.StatusUnauthorized, refused)
 		return result, nil, false
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 var refusalNames = [Refusals]string{
-	"not-ready", "busy", "memory", "origin", "method", "not-found", "media-type", "body", "message", "login", "login-late", "permission", "upgrade",
+	"not_ready", "busy", "memory", "origin", "method", "not_found", "media_type", "body", "message", "login", "login_late", "permission", "upgrade",
 }
 
 // String returns a short name, for metrics.
@@ -41,6 +41,7 @@ type counters struct {
 	commands atomic.Uint64
 	timeouts atomic.Uint64
 	logins   atomic.Uint64
+	declined atomic.Uint64
 	panics   atomic.Uint64
 	running  atomic.Int64
 	inFlight atomic.Int64
@@ -54,6 +55,7 @@ type Stats struct {
 	Commands uint64 // carried out
 	Timeouts uint64 // commands without an answer in time
 	Logins   uint64 // successful, on the path for logins
+	Declined uint64 // refused there
 	Panics   uint64
 	InFlight int   // requests being served
 	Running  int   // of these, with commands being carried out
@@ -64,7 +66,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	c := &s.stats
 	st := Stats{
-		Commands: c.commands.Load(), Timeouts: c.timeouts.Load(), Logins: c.logins.Load(), Panics: c.panics.Load(),
+		Commands: c.commands.Load(), Timeouts: c.timeouts.Load(), Logins: c.logins.Load(), Declined: c.declined.Load(), Panics: c.panics.Load(),
 		InFlight: int(c.inFlight.Load()), Running: int(c.running.Load()), Memory: c.memory.Load(),
 	}
 	for i := range st.Classes {

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"math"
+	"slices"
 
 	"deepstream-fast/engine"
 	"deepstream-fast/protocol"
@@ -20,7 +21,10 @@ type put = func(value float64, labels ...string)
 
 // families are the metrics. What they are called and what their labels are called is for ever; the
 // values of labels come from fixed sets.
-var families = []Family{
+var families = slices.Concat(coreFamilies, edgeFamilies, doorFamilies, operationFamilies)
+
+// coreFamilies are about connections, messages, records and loops.
+var coreFamilies = []Family{
 	// Messages.
 	byKind("deepstream_messages_received_total", "Messages of logged-in clients that were handed to their topic, those refused by permissions included.",
 		func(s *Sample) *[protocol.Kinds]uint64 { return &s.Received }),
@@ -47,12 +51,14 @@ var families = []Family{
 		func(s *Sample) uint64 { return s.Engine.Writes }),
 
 	// Connections.
-	gauge("deepstream_connections", "Open sockets of clients.", func(s *Sample) int { return s.Engine.Connections() }),
+	gauge("deepstream_connections", "Open sockets of clients, those handed over to the HTTP server included.",
+		func(s *Sample) int { return s.Engine.Connections() + s.Web.Connections.Connections }),
 	counter("deepstream_connections_opened_total", "Sockets accepted.", func(s *Sample) uint64 { return s.Engine.Opened }),
 	{
 		Name: "deepstream_connections_closed_total", Type: typeCounter, Labels: []string{"reason"},
-		Help: "Sockets closed, by the first reason for it: peer (it hung up or its network did), request (plain HTTP, or no WebSocket for it), " +
-			"head_timeout, heartbeat_timeout, protocol_error, too_big, policy (login), slow_consumer, overload, drain or panic.",
+		Help: "Sockets that the loops have closed, by the first reason for it: peer (it hung up or its network did), request (plain HTTP, or no WebSocket for it), " +
+			"head_timeout, heartbeat_timeout, protocol_error, too_big, policy (login), slow_consumer, overload, drain, panic, proxy_header, tls_handshake " +
+			"or handed_over (it went on in the HTTP server).",
 		values: func(s *Sample, put put) {
 			for why := range engine.Endings {
 				put(float64(s.Engine.Ended[why]), why.String())
@@ -61,14 +67,14 @@ var families = []Family{
 	},
 	{
 		Name: "deepstream_connections_refused_total", Type: typeCounter, Labels: []string{"reason"},
-		Help: "Connections that were not taken: limit (maxConnections is reached) or error (the system could not).",
+		Help: "Connections that were not taken: limit (maxConnections is reached, or the server stops) or error (the system could not).",
 		values: func(s *Sample, put put) {
 			put(float64(s.Engine.Refused), "limit")
 			put(float64(s.Engine.Unable), "error")
 		},
 	},
 	counter("deepstream_websocket_upgrades_total", "WebSocket handshakes completed.", func(s *Sample) uint64 { return s.Engine.Upgrades }),
-	counter("deepstream_http_requests_total", "Plain HTTP requests answered.", func(s *Sample) uint64 { return s.Engine.Requests }),
+	counter("deepstream_http_requests_total", "Plain HTTP requests answered, by the loops themselves (health checks) or by the HTTP server.", requests),
 	{
 		Name: "deepstream_logins_total", Type: typeCounter, Labels: []string{"endpoint", "result"},
 		Help: "Decisions about logins: allowed or declined, by endpoint: websocket or http.",
@@ -174,7 +180,9 @@ var families = []Family{
 		Help: "Time of one pass of a loop over its mail, timers and output.", histogram: turns,
 	},
 	counter("deepstream_loop_slow_turns_total", "Turns of more than 20 ms.", func(s *Sample) uint64 { return s.Engine.LongTurns }),
-	counter("deepstream_panics_total", "Messages that made a handler panic; their connection was closed.", func(s *Sample) uint64 { return s.Engine.Panics }),
+	counter("deepstream_panics_total", "Messages, requests or logins that made a handler panic; their connection was closed, or they were refused.", func(s *Sample) uint64 {
+		return s.Engine.Panics + s.Web.Panics + s.Auth.Hashing.Panics + s.Auth.Webhooks.Panics
+	}),
 	gauge("deepstream_cluster_nodes", "Nodes of the cluster, this one included.", func(s *Sample) int { return s.Nodes }),
 }
 
@@ -260,6 +268,15 @@ func (d *distribution) add(bound float64, n uint64) {
 	if d.count += n; !math.IsInf(bound, 1) {
 		d.buckets[bound] = d.count
 	}
+}
+
+// requests returns how many HTTP requests have been answered, whoever did.
+func requests(s *Sample) uint64 {
+	sum := s.Engine.Requests
+	for _, n := range s.Web.Answers {
+		sum += n
+	}
+	return sum
 }
 
 // publications is the distribution of Sample.FanoutSizes. Its sum is exact: all deliveries.

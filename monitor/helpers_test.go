@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"deepstream-fast/auth"
+	"deepstream-fast/codec/ws"
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
+	"deepstream-fast/permission/valve"
 	"deepstream-fast/protocol"
 	"deepstream-fast/store"
 )
@@ -33,6 +36,22 @@ func fullSample() *Sample {
 			SyncTimes: store.Latency{Below: [store.LatencyBounds]uint64{1, 2, 2, 2, 2, 2, 2, 2, 2, 3}, Count: 4, Sum: 5 * time.Second},
 		},
 	}
+	s.Auth = auth.Stats{
+		Successes: 110, Failures: 111, Pending: 112, Types: []auth.TypeStats{{Type: "file", Valid: 113, Refused: 114, Unknown: 115}},
+		Hashing:  auth.PoolStats{Workers: 116, Running: 117, Queued: 118, Finished: 119, Rejected: 120, Displaced: 121, Abandoned: 122, Panics: 1000},
+		Webhooks: auth.PoolStats{Workers: 126, Running: 127, Queued: 128, Finished: 129, Rejected: 130, Displaced: 131, Abandoned: 132, Panics: 2000},
+	}
+	s.Permissions = &valve.Stats{Rules: 140, Denied: 141, Failed: 142, Inquiries: 143, Loads: 144, LoadErrors: 145, Changes: 146, LogSuppressed: 147}
+	s.Gate, s.Limits = Gate{150, 151, 152, 153, 154}, Limits{155, 156, 157, 158}
+	s.Web = Web{
+		Connections: engine.HTTPStats{Connections: 160, HandedOff: 161, Refused: 162, Flaws: [ws.Flaws]uint64{ws.FlawHost: 163, ws.FlawVersion: 164}},
+		Answers:     [6]uint64{2: 165, 4: 166}, Refused: []Count{{"busy", 167}, {"origin", 168}},
+		Commands: 169, Timeouts: 170, Panics: 4000, InFlight: 171, Memory: 172,
+	}
+	s.Engine.Handshakes, s.Engine.Resumed, s.Engine.HandshakesFailed, s.Engine.HandshakesShed = 200, 50, 180, 181
+	s.Engine.HandshakeTimeouts, s.Engine.WrongProtocol, s.Engine.ProxyRefused = 182, 183, 184
+	s.CertificateExpires, s.Draining, s.LinesDropped = time.Unix(1800000000, 0), true, 190
+	s.Reloads, s.ReloadsRefused, s.Expired = 191, 192, 193
 	for i := range s.Topics {
 		s.Topics[i] = Topic{true, 50 + i, 60 + i, 70 + i, 80 + i}
 	}

@@ -35,7 +35,7 @@ func TestListenerServes(t *testing.T) {
 		text   string
 	}{
 		"/":                    {200, "/metrics"},
-		"/metrics":             {200, "\ndeepstream_connections 20\n"},
+		"/metrics":             {200, "\ndeepstream_connections 180\n"},
 		"/livez":               {200, "ok\n"},
 		"/readyz":              {200, "ok\n"},
 		"/other":               {404, ""},

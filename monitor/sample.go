@@ -1,8 +1,12 @@
 package monitor
 
 import (
+	"time"
+
+	"deepstream-fast/auth"
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
+	"deepstream-fast/permission/valve"
 	"deepstream-fast/protocol"
 	"deepstream-fast/store"
 )
@@ -22,7 +26,14 @@ type Sample struct {
 	Parses  []uint64 // looks into JSON, by lazyjson.Reason
 	Records Records
 
+	Auth        auth.Stats
+	Permissions *valve.Stats // nil: everything is allowed
+	Gate        Gate
+	Limits      Limits
+	Web         Web
+
 	LoginTimeouts uint64 // connections that did not log in
+	Expired       uint64 // sessions that ended with their credentials
 	CallsRefused  uint64 // over a limit
 	Overruns      uint64 // record messages left out, their receivers disconnected
 
@@ -35,6 +46,11 @@ type Sample struct {
 	Silent []int // loops that did not answer
 	Engine engine.Stats
 	Store  *store.Stats // nil: nothing is stored
+
+	CertificateExpires      time.Time // zero: no TLS
+	Draining                bool      // the server is being stopped
+	LinesDropped            uint64    // of the log
+	Reloads, ReloadsRefused uint64
 }
 
 // Messages are counts by topic and action.
@@ -95,6 +111,40 @@ type Records struct {
 	Refused                             uint64 // requests over a limit
 	Timeouts                            uint64 // loads and saves given up
 	Lost                                uint64 // failed saves that nobody tries again
+}
+
+// Gate is what waits for permission.
+type Gate struct {
+	Messages  int
+	Bytes     int    // of these, and of what is held behind them
+	Decisions int    // that wait for records
+	Overflows uint64 // decisions that failed for want of room
+	Revoked   uint64 // subscriptions, provisions and patterns taken back after the rules had changed
+}
+
+// Limits are refusals for a limit per connection.
+type Limits struct {
+	Subscriptions, Calls uint64 // names and calls denied
+	Messages             uint64 // denied: they came too fast
+	Closed               uint64 // connections, for going on like that
+}
+
+// Web is what is spoken beside WebSockets: plain HTTP.
+type Web struct {
+	Connections engine.HTTPStats
+	Answers     [6]uint64 // by the first digit of their status
+	Refused     []Count   // requests not carried out, by reason
+	Commands    uint64    // carried out
+	Timeouts    uint64    // commands without an answer in time
+	Panics      uint64
+	InFlight    int   // requests being served
+	Memory      int64 // bytes of bodies, commands and answers
+}
+
+// Count is how often there was something that a label names, out of a fixed set.
+type Count struct {
+	Label string
+	N     uint64
 }
 
 // parseLabels are the values of the label reason of looks into JSON.

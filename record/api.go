@@ -76,6 +76,7 @@ type Request struct {
 	Name          []byte
 	CorrelationID []byte // for a denial; nil if absent
 	Judge         Judge
+	Refused       func() // called when Judge or Create has refused the request; nil: nobody wants to know
 }
 
 // Subscribe is one name of a SUBSCRIBECREATEANDREAD or SUBSCRIBEANDREAD. The connection is subscribed

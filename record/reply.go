@@ -72,6 +72,9 @@ func (h *Home) answerSave(a *ask, ok bool) {
 
 // deny answers o with a permission's verdict, under the action the client knows.
 func (h *Home) deny(o *op, why protocol.Action) {
+	if o.Refused != nil && (why == protocol.RecordMessageDenied || why == protocol.RecordMessagePermissionError) {
+		o.Refused()
+	}
 	m := h.message(why, o.Name)
 	m.OriginalAction, m.IsError = o.Action, true
 	h.sendBack(o, m)

@@ -169,6 +169,8 @@ func (m *monitoring) sample() *monitor.Sample {
 		Loops: s.engine.Loops(), Silent: t.Silent, Engine: s.engine.Stats(),
 	}
 	sample.Logins[monitor.EndpointWebSocket] = monitor.Logins{Allowed: n.Logins, Declined: n.LoginFailures}
+	s.sampleDoors(sample, &n, t)
+	s.sampleWeb(sample)
 	for _, r := range lazyjson.Reasons() {
 		sample.Parses = append(sample.Parses, s.node.Parses(r))
 	}

@@ -241,6 +241,7 @@ func TestHealthOfAServer(t *testing.T) {
 	if status, _ := ask(t, s, "/livez"); status != 200 {
 		t.Errorf("draining: livez says %d", status)
 	}
+	wantMetrics(t, s, "deepstream_draining 1")
 	c.Abort()
 	if err := <-stopped; err != nil {
 		t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"deepstream-fast/config"
 	"deepstream-fast/permission"
@@ -12,8 +13,8 @@ import (
 
 // permissions are the rules of a running server.
 type permissions struct {
-	log     *slog.Logger   // constant
-	checker *valve.Checker // in force; owned by Start, then by the Reloader
+	log     *slog.Logger                  // constant
+	checker atomic.Pointer[valve.Checker] // in force; set by Start, then by the Reloader
 }
 
 // openPermissions reads the rules that cfg asks for. It returns nil if everything is allowed.
@@ -27,7 +28,7 @@ func openPermissions(cfg *config.Config, log *slog.Logger) (*permissions, error)
 		return nil, err
 	}
 	p.warn(warnings)
-	p.checker = valve.New(rules, valve.Options{RoundsMax: cfg.Permission.Options.MaxRuleIterations, Log: log})
+	p.checker.Store(valve.New(rules, valve.Options{RoundsMax: cfg.Permission.Options.MaxRuleIterations, Log: log}))
 	return p, nil
 }
 
@@ -60,7 +61,16 @@ func (p *permissions) rules() permission.Checker {
 	if p == nil {
 		return nil
 	}
-	return p.checker
+	return p.checker.Load()
+}
+
+// stats returns the current numbers, nil if there are no rules.
+func (p *permissions) stats() *valve.Stats {
+	if p == nil {
+		return nil
+	}
+	s := p.checker.Load().Stats()
+	return &s
 }
 
 // permissionPart is how rules are reloaded. Subscriptions are judged again by the new ones.
@@ -75,8 +85,9 @@ func (s *Server) permissionPart() part {
 			}
 			return func() {
 				s.rules.warn(warnings)
-				s.rules.checker = s.rules.checker.With(rules)
-				s.node.UsePermission(s.rules.checker)
+				checker := s.rules.checker.Load().With(rules)
+				s.rules.checker.Store(checker)
+				s.node.UsePermission(checker)
 			}, nil
 		},
 	}

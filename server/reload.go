@@ -104,6 +104,7 @@ func (r *Reloader) Reload() (Changed, error) {
 		r.log.Warn(w.Error(), eventKey, "INVALID_CONFIG_DATA")
 	}
 	r.report(changed)
+	r.server.reloads.done.Add(1)
 	return changed, nil
 }
 
@@ -127,6 +128,7 @@ func (r *Reloader) reloadPart(name string) {
 	}
 	changed.Restart = nil // not what this is about
 	r.report(changed)
+	r.server.reloads.done.Add(1)
 }
 
 // ready tells the service manager that a reload is over, unless a stop is what it waits for.
@@ -137,6 +139,7 @@ func (r *Reloader) ready() {
 }
 
 func (r *Reloader) refused(err error) error {
+	r.server.reloads.refused.Add(1)
 	r.log.Error("reload: nothing has changed: "+err.Error(), eventKey, "CONFIG_ERROR")
 	return err
 }

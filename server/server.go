@@ -48,7 +48,10 @@ type Server struct {
 
 	monitoring *monitoring
 
-	stopping atomic.Bool // Stop has been called
+	// Safe from any goroutine.
+	stopping atomic.Bool         // Stop has been called
+	lines    atomic.Pointer[Log] // see WatchLog; nil: nobody has
+	reloads  reloads
 }
 
 // Start builds a server from a validated configuration and returns when clients can connect.

@@ -177,16 +177,26 @@ func (d *door) begin(l *Loop, r *Request) {
 	d.places[c.ID()] = place{r, i}
 	r.open[i] = c.ID()
 	l.route(c, s, m)
-	if m.Topic == protocol.TopicEvent && m.Action == protocol.EventEmit && c.IsOpen() {
-		// Nothing answers an EMIT that is let through. Messages of one connection take effect in their
-		// order, so the answer to one that needs no permission tells that this was: see answered.
-		fence := protocol.Message{Topic: m.Topic, Action: protocol.EventUnsubscribe, Names: protocol.ListNames([][]byte{m.Name})}
-		l.route(c, s, &fence)
+	if s.wait == nil { // else the gate says so when it is carried out
+		d.passed(l, c.ID(), m)
+	}
+}
+
+// passed answers m, which has been carried out for a virtual connection, if nobody else does: an EMIT
+// that is let through has no answer.
+func (d *door) passed(l *Loop, id protocol.ConnID, m *protocol.Message) {
+	if m.Topic != protocol.TopicEvent || m.Action != protocol.EventEmit {
+		return
+	}
+	c, _ := l.connOf(id)
+	if p, ok := d.places[id]; ok && c != nil {
+		d.end(l, c, p, emitted)
 	}
 }
 
 // What a message is answered with that nobody else has answered.
 var (
+	emitted    = protocol.Message{Topic: protocol.TopicEvent, Action: protocol.EventEmit, IsAck: true}
 	overloaded = protocol.Message{Topic: protocol.TopicConnection, Action: protocol.ConnectionError}
 	tooLarge   = protocol.Message{Topic: protocol.TopicParser, Action: protocol.ParserMaximumMessageSizeExceeded}
 )
@@ -205,9 +215,6 @@ func (l *Loop) Receive(c *engine.Conn, frame []byte) {
 	}
 	if m.Topic == protocol.TopicRPC && m.Action == protocol.RPCAccept {
 		return // the answer is still to come
-	}
-	if m.Topic == protocol.TopicEvent && m.Action == protocol.EventUnsubscribe {
-		m = protocol.Message{Topic: protocol.TopicEvent, Action: protocol.EventEmit, IsAck: true}
 	}
 	if !p.r.full && p.r.Take != nil && !p.r.Take(len(frame)) {
 		p.r.full = true

@@ -236,6 +236,9 @@ func (g *gate) finish(w *wait) {
 	before := g.pass(w)
 	g.carryOut(c, s, w.peer, &w.m)
 	g.pass(before)
+	if s != nil && s.used&usedDoor != 0 {
+		g.l.door.passed(g.l, w.peer.ID, &w.m)
+	}
 	g.bytes -= w.bytes
 	for i, raw := range w.held {
 		if s != nil && s.wait != nil { // behind another one that waits
@@ -248,7 +251,7 @@ func (g *gate) finish(w *wait) {
 			continue // not of our own encoding
 		}
 		if c, s = g.l.connOf(w.peer.ID); s != nil {
-			g.l.route(c, s, &m)
+			g.l.admit(c, s, &m)
 			continue
 		}
 		if next := g.outlive(w.peer, &m); next != nil {

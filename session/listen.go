@@ -108,6 +108,7 @@ func (l *Loop) finished(r *registration, err error) {
 			l.remove(removal)
 		}
 		l.onOthers(func(h *Loop) { h.forgetPattern(r) })
+		l.tally.refusedWhole(&r.ack)
 		l.reply = protocol.Message{
 			Topic: r.ack.Topic, Action: listenDenied[r.topic], OriginalAction: r.ack.Action,
 			IsError: true, Name: r.ack.Name, CorrelationID: r.ack.CorrelationID,

@@ -255,7 +255,9 @@ func (l *Loop) transmit(to protocol.ConnID, m *protocol.Message, class engine.Cl
 	if c := l.eng.Conn(to); c != nil && c.IsOpen() {
 		l.tally.sent(m)
 		l.eng.Send(c, l.fan.Frame(m), class)
+		return
 	}
+	l.tally.unheard(m)
 }
 
 // output is where fanout's deliveries go.

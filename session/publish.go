@@ -38,12 +38,12 @@ func (r *records) sendAll(about protocol.Kind, slots []uint32, except uint32, fr
 func (o recordOut) Send(to protocol.ConnID, m *protocol.Message) {
 	o.l.complain(to, m)
 	if to.Loop() != o.l.id {
-		o.l.tally.sent(m)
+		o.l.tally.answered(m)
 		o.r.post(to.Loop(), engine.Mail{Kind: mailRecordAnswer, Conn: to, Frame: o.r.fan.Frame(m)})
 		return
 	}
 	if c := o.l.eng.Conn(to); c != nil && c.IsOpen() {
-		o.l.tally.sent(m)
+		o.l.tally.answered(m)
 		o.r.answer(c, o.r.fan.Frame(m))
 	}
 }

@@ -136,12 +136,8 @@ func recordLimits(o *Options) record.Options {
 	return r
 }
 
-// recordMessage handles one RECORD message on the sender's loop. While a long list of names of the same
-// connection is being worked off, its later messages wait.
-func (l *Loop) recordMessage(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
-	if s.bulk != nil && l.records.hold(c, s, m) {
-		return true
-	}
+// recordMessage handles one RECORD message on the sender's loop.
+func (l *Loop) recordMessage(peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
 	switch m.Action {
 	case protocol.RecordSubscribeCreateAndRead, protocol.RecordSubscribeAndRead,
 		protocol.RecordSubscribeAndHead, protocol.RecordSubscribe, protocol.RecordNotify:
@@ -238,6 +234,9 @@ func (r *records) request(peer bulk.Peer, m *protocol.Message, create protocol.A
 	}
 	w.Validate() // here, so that a document is read through on its sender's loop
 	home := r.l.node.home(m.Name)
+	if create != 0 || judge != nil {
+		w.Refused = refusedAt(r.l.node.loops[home], m)
+	}
 	if home == r.l.id {
 		r.carryOut(&w)
 		return

@@ -11,9 +11,13 @@ import (
 // route carries out a message of a logged-in connection, unless permission for it, or for one before it,
 // has to wait.
 func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
-	if !l.inRate(c, s, m) {
-		return
+	if l.inRate(c, s, m) {
+		l.admit(c, s, m)
 	}
+}
+
+// admit is route for a message that has been held, and was within its rate when it came.
+func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
 	for s.wait != nil {
 		if l.gate.hold(s.wait, m) {
 			return
@@ -40,22 +44,31 @@ func (l *Loop) connOf(id protocol.ConnID) (*engine.Conn, *conn) {
 
 // carryOutLasting carries out a message that outlives its connection: see lasting.
 func (l *Loop) carryOutLasting(peer bulk.Peer, m *protocol.Message) {
+	refusals, served := l.tally.refusals, l.node.opts.Records
 	switch {
 	case m.Topic == protocol.TopicEvent:
-		if l.node.opts.Events {
+		if served = l.node.opts.Events; served {
 			l.event.Handle(peer, m)
 		}
-	case !l.node.opts.Records:
+	case !served:
 	case m.Action == protocol.RecordDelete:
 		l.records.delete(peer, m)
 	default:
 		l.records.write(peer, m)
 	}
+	if served {
+		l.tally.received(m, refusals)
+	}
 }
 
 // carryOut hands a message to its topic. A topic that is switched off, or not for clients, is an unknown
-// one; an action a topic does not know is named in the answer.
+// one; an action a topic does not know is named in the answer. While a long list of names of the same
+// connection is being worked off, its later messages about records wait, and are counted when they are
+// carried out.
 func (l *Loop) carryOut(c *engine.Conn, s *conn, m *protocol.Message) {
+	if s.bulk != nil && m.Topic == protocol.TopicRecord && l.records.hold(c, s, m) {
+		return
+	}
 	peer := bulk.Peer{ID: c.ID(), User: s.user}
 	served, known := false, false
 	refusals := l.tally.refusals
@@ -69,7 +82,7 @@ func (l *Loop) carryOut(c *engine.Conn, s *conn, m *protocol.Message) {
 		}
 	case protocol.TopicRecord:
 		if served = l.node.opts.Records; served {
-			known = l.recordMessage(c, peer, s, m)
+			known = l.recordMessage(peer, s, m)
 		}
 	case protocol.TopicRPC:
 		if served = l.node.opts.RPC; served {

@@ -39,7 +39,8 @@ type bulkRequest struct {
 	left    int   // names to come
 	allowed int   // names so far that were
 	acked   bool
-	receipt *receipt // nil: the ack does not wait for the homes
+	receipt *receipt      // nil: the ack does not wait for the homes
+	refused *refusedNames // nil: so far homes refuse none
 
 	size    int      // of the next slice
 	sent    int      // bytes answered since the last one began
@@ -62,6 +63,7 @@ type ask struct {
 	correlationID []byte
 	names         []askedName
 	receipt       *receipt
+	refused       *refusedNames
 	request       *bulkRequest // that waits for the home; owned by the loop of from
 }
 
@@ -153,6 +155,9 @@ func (r *records) slice(b *bulkRequest, n int) {
 	if b.left == 0 && !over && b.raw != nil { // else route sees it, as it judged all names
 		r.l.tally.refusedWhole(b.m)
 	}
+	if b.left == 0 && b.refused != nil {
+		b.refused.add(&r.l.tally, b.m.Names.Len()-b.allowed)
+	}
 	// SUBSCRIBE has no answers that would show how far it has come.
 	early := b.m.Action == protocol.RecordSubscribeAndHead && b.allowed > 0
 	if !b.acked && b.receipt == nil && (early || over) {
@@ -198,6 +203,9 @@ func (r *records) judge(b *bulkRequest, name []byte) {
 		return
 	}
 	b.allowed++
+	if asked.create != 0 && b.refused == nil {
+		b.refused = newRefusedNames(b.m)
+	}
 	res, err := r.l.subs.Subscribe(b.peer.ID.Slot(), key)
 	if err != nil || len(name) == 0 {
 		if res.Changed { // the empty name is no name
@@ -231,7 +239,7 @@ func (r *records) repeated(b *bulkRequest, name []byte) {
 
 // askHome has a home deal with names, which die on return.
 func (r *records) askHome(home int, b *bulkRequest, names []askedName) {
-	a := ask{action: b.m.Action, from: b.peer.ID, correlationID: b.m.CorrelationID, names: names, receipt: b.receipt}
+	a := ask{action: b.m.Action, from: b.peer.ID, correlationID: b.m.CorrelationID, names: names, receipt: b.receipt, refused: b.refused}
 	if a.receipt != nil {
 		a.receipt.left++
 	}
@@ -317,10 +325,14 @@ func (r *records) take(a *ask) {
 	default:
 		for i := range a.names {
 			n := &a.names[i]
-			r.home.SubscribeRead(record.Subscribe{
+			q := record.Subscribe{
 				Request: record.Request{From: a.from, Name: n.name, CorrelationID: a.correlationID},
 				Action:  a.action, Fresh: n.fresh, Create: n.create,
-			})
+			}
+			if n.create != 0 {
+				q.Refused = r.l.refuses(a.refused)
+			}
+			r.home.SubscribeRead(q)
 		}
 	}
 	clear(r.names)
@@ -455,7 +467,7 @@ func (r *records) release(c *engine.Conn, s *conn) {
 		r.heldBytes -= len(raw)
 		var m protocol.Message
 		if _, err := codec.Decode(&m, raw); err == nil && c.IsOpen() {
-			r.l.route(c, s, &m)
+			r.l.admit(c, s, &m)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"deepstream-fast/bulk"
@@ -44,6 +45,7 @@ type Counts struct {
 	CacheHits, CacheMisses, CacheEvictions      uint64
 	RecordsRefused, RecordTimeouts, RecordsLost uint64
 	CallsRefused                                uint64
+	GateOverflows                               uint64 // decisions that failed for want of room to wait
 }
 
 // Sizes are what is there now.
@@ -56,6 +58,9 @@ type Sizes struct {
 	Pending       int               // requests about records, loads and saves that are not done
 	CacheRecords  int
 	CacheBytes    int64
+	Waiting       int // messages that wait for permission
+	WaitingBytes  int // that these take, with what is held behind them
+	Deciding      int // decisions that wait for records
 }
 
 // Tally is the sum over the loops.
@@ -70,14 +75,29 @@ type Tally struct {
 // counting is one addition without a lock or a shared cache line. See Node.Tally for how it is read.
 type tally struct {
 	Counts
-	refusals uint64 // names refused so far
+	refusals uint64 // names refused so far by this loop, not by homes
 }
 
 // sent notes a message for one connection. Hot path: 0 allocs, see BenchmarkTally.
 func (t *tally) sent(m *protocol.Message) {
 	t.Sent[protocol.KindOf(m.Topic, m.Action)%protocol.Kinds]++
+	if m.IsError && t.verdict(m) {
+		t.refusals++
+	}
+}
+
+// answered is sent for what a record's home has decided, which counts a refusal by itself: see refusedAt.
+func (t *tally) answered(m *protocol.Message) {
+	t.Sent[protocol.KindOf(m.Topic, m.Action)%protocol.Kinds]++
 	if m.IsError {
-		t.refused(m)
+		t.verdict(m)
+	}
+}
+
+// unheard notes a message for a connection that is gone.
+func (t *tally) unheard(m *protocol.Message) {
+	if m.IsError && verdicts[protocol.KindOf(m.Topic, m.Action)] != verdictNone {
+		t.refusals++
 	}
 }
 
@@ -108,8 +128,8 @@ var verdicts = func() (v [protocol.Kinds]uint8) {
 	return v
 }()
 
-// refused notes an answer that says that something went wrong.
-func (t *tally) refused(m *protocol.Message) {
+// verdict counts an answer that says that something went wrong, if it is that of a permission.
+func (t *tally) verdict(m *protocol.Message) bool {
 	asked := protocol.KindOf(m.Topic, m.OriginalAction)
 	switch verdicts[protocol.KindOf(m.Topic, m.Action)] {
 	case verdictDenied:
@@ -117,13 +137,13 @@ func (t *tally) refused(m *protocol.Message) {
 	case verdictFailed:
 		t.Failed[asked]++
 	default:
-		return
+		return false
 	}
-	t.refusals++
+	return true
 }
 
 // received notes a message that its topic has dealt with; before is what refusals was until then. What
-// is decided later, for want of a record say, is not taken back. Hot path: 0 allocs, see BenchmarkTally.
+// a home refuses later is added when it does. Hot path: 0 allocs, see BenchmarkTally.
 func (t *tally) received(m *protocol.Message, before uint64) {
 	t.Received[protocol.KindOf(m.Topic, m.Action)%protocol.Kinds]++
 	if t.refusals != before {
@@ -141,6 +161,37 @@ func (t *tally) passed(m *protocol.Message, refused uint64) {
 // refusedWhole notes a message of which nothing was let pass.
 func (t *tally) refusedWhole(m *protocol.Message) {
 	t.Refused[protocol.KindOf(m.Topic, m.Action)]++
+}
+
+// refusedAt returns what a home calls if it refuses m, which has one name. The home is that of loop at.
+func refusedAt(at *Loop, m *protocol.Message) func() {
+	kind := protocol.KindOf(m.Topic, m.Action)
+	return func() { at.tally.Refused[kind]++ }
+}
+
+// refusedNames counts the names of a list that are refused, by the sender's loop or by the homes of the
+// names. When that is all of them, nothing of the message was let pass. Safe for concurrent use.
+type refusedNames struct {
+	kind protocol.Kind // constant
+	left atomic.Int64  // names that are not refused
+}
+
+func newRefusedNames(m *protocol.Message) *refusedNames {
+	r := &refusedNames{kind: protocol.KindOf(m.Topic, m.Action)}
+	r.left.Store(int64(m.Names.Len()))
+	return r
+}
+
+// add notes n names that the loop of t refuses.
+func (r *refusedNames) add(t *tally, n int) {
+	if n > 0 && r.left.Add(-int64(n)) == 0 {
+		t.Refused[r.kind]++
+	}
+}
+
+// refuses returns what the home of this loop calls if it refuses one of those names.
+func (l *Loop) refuses(names *refusedNames) func() {
+	return func() { names.add(&l.tally, 1) }
 }
 
 // add adds the numbers of one loop. Patterns are known to every loop, so those of one stand for all.
@@ -163,6 +214,7 @@ func (t *Tally) add(o *Tally) {
 	t.RecordTimeouts += o.RecordTimeouts
 	t.RecordsLost += o.RecordsLost
 	t.CallsRefused += o.CallsRefused
+	t.GateOverflows += o.GateOverflows
 	for i, n := range o.Subscriptions {
 		t.Subscriptions[i] += n
 	}
@@ -175,6 +227,9 @@ func (t *Tally) add(o *Tally) {
 	t.Pending += o.Pending
 	t.CacheRecords += o.CacheRecords
 	t.CacheBytes += o.CacheBytes
+	t.Waiting += o.Waiting
+	t.WaitingBytes += o.WaitingBytes
+	t.Deciding += o.Deciding
 }
 
 // census fills t with the numbers of this loop. Cost: a few microseconds, whatever the loop holds.
@@ -200,6 +255,7 @@ func (l *Loop) census(t *Tally) {
 	kept := l.records.cache.Stats()
 	t.CacheHits, t.CacheMisses, t.CacheEvictions = kept.Hits, kept.Misses, kept.Evictions
 	t.CacheRecords, t.CacheBytes = l.records.cache.Len(), l.records.cache.Bytes()
+	t.GateOverflows, t.Waiting, t.WaitingBytes, t.Deciding = l.gate.overflows, l.gate.waiting, l.gate.bytes, l.gate.asking
 }
 
 // census is how loops are asked for their numbers: by mail, since the numbers are theirs alone.

@@ -38,6 +38,7 @@ func (p *process) run() error {
 	if err != nil {
 		return p.fatal(err)
 	}
+	s.WatchLog(p.log)
 	reloader := server.NewReloader(s, p.cfg, p.log, p.notify, p.load)
 	s.AnswerReload(reloader)
 	watching, endWatch := context.WithCancel(context.Background())

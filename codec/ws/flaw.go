@@ -24,7 +24,7 @@ const (
 )
 
 var flawNames = [Flaws]string{
-	"none", "syntax", "line-end", "folded", "field-name", "host", "length", "coding", "two-lengths", "chunk", "size", "version",
+	"none", "syntax", "line_end", "folded", "field_name", "host", "length", "coding", "two_lengths", "chunk", "size", "version",
 }
 
 // String returns a short name, for metrics.
