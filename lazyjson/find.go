@@ -12,7 +12,7 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
 			return nil, false, false
 		}
-		end := skipString(doc, i+1)
+		end := skipKey(doc, i+1)
 		if end < 0 {
 			return nil, false, false
 		}

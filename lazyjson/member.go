@@ -1,0 +1,31 @@
+package lazyjson
+
+// Member returns the member key of the object at the beginning of obj, which it trusts to be JSON without
+// space in front: of several with that name the last one, as parsers do. The value is a view of obj without
+// space around it. Hot path: 0 allocs, see BenchmarkMember.
+func Member(obj, key []byte) (value []byte, found bool) {
+	for i := 1; ; i++ { // behind the opener, then behind each comma
+		if i = skipSpace(obj, i); i >= len(obj) || obj[i] != '"' {
+			return value, found
+		}
+		end := skipKey(obj, i+1)
+		if end < 0 {
+			return value, found
+		}
+		spelled := obj[i+1 : end-1]
+		if i = skipSpace(obj, end); i >= len(obj) || obj[i] != ':' {
+			return value, found
+		}
+		from := skipSpace(obj, i+1)
+		to := skipValue(obj, from)
+		if to <= from {
+			return value, found
+		}
+		if sameKey(spelled, key) {
+			value, found = obj[from:to:to], true
+		}
+		if i = skipSpace(obj, to); i >= len(obj) || obj[i] != ',' {
+			return value, found
+		}
+	}
+}
