@@ -196,8 +196,8 @@ func skipStringTail(b []byte, i int) int {
 // stops marks the bytes of w that end the plain part of a string, controls, quotes and backslashes, with
 // their top bit. Above the lowest mark there may be false ones; the lowest is always real.
 func stops(w uint64) uint64 {
-	// In a byte under 0x80 each difference borrows into the top bit: for a backslash, and for what is
-	// below 0x21 after quote (0x22) and exclamation mark changed places with space and 0x20.
+	// Flipping 0x02 brings the quote down to 0x20 and lifts space and exclamation mark above it, so that one
+	// comparison finds quotes and controls. In a byte under 0x80 each difference borrows into the top bit.
 	return ((w ^ 0x02*low - 0x21*low) | (w ^ '\\'*low - low)) &^ w & high
 }
 

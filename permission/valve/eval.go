@@ -222,13 +222,19 @@ func (r *run) data(n *node) value {
 	}
 	v := value{}
 	if r.hasPayload() {
-		if !lazyjson.Valid(r.q.Data) {
+		if !checkData(r.q) {
 			return r.throw(n, reasonPayload)
 		}
 		v = fromJSON(trimJSON(view(r.q.Data)))
 	}
 	r.payload, r.payloadKnown = v, true
 	return v
+}
+
+// checkData reports whether what was sent is JSON, and keeps it in mind if it is.
+func checkData(q *permission.Question) bool {
+	q.Valid = q.Valid || lazyjson.Valid(q.Data)
+	return q.Valid
 }
 
 // hasPayload reports whether data is what was sent. The official server ignores what comes with an event's
@@ -284,7 +290,7 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
-	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
+	if n.a.op == opData && !r.payloadKnown && !r.q.Valid && r.trace == nil && r.hasPayload() {
 		return r.firstMember(n)
 	}
 	v, done := r.object(n)
@@ -301,6 +307,7 @@ func (r *run) firstMember(n *node) value {
 	if !valid {
 		return r.throw(n.a, reasonPayload)
 	}
+	r.q.Valid = true
 	r.payload, r.payloadKnown = fromJSON(trimJSON(view(r.q.Data))), true
 	switch {
 	case found:
