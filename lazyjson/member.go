@@ -1,5 +1,9 @@
 package lazyjson
 
+// Skip returns the index behind the value at b[i], which it trusts to be JSON. In malformed text it returns
+// i or less, or any index up to len(b).
+func Skip(b []byte, i int) int { return min(skipValue(b, i), len(b)) }
+
 // Member returns the member key of the object at the beginning of obj, which it trusts to be JSON without
 // space in front: of several with that name the last one, as parsers do. The value is a view of obj without
 // space around it. Hot path: 0 allocs, see BenchmarkMember.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"unsafe"
+
+	"deepstream-fast/lazyjson"
 )
 
 // kind is the type of a value. The order groups them: see isContainer.
@@ -56,6 +58,9 @@ func boolValue(b bool) value {
 
 // view returns b as a string, which is valid as long as b does not change.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf returns s as bytes that nobody may change.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func (v value) failed() bool { return v.kind == kindThrown }
 
@@ -282,11 +287,11 @@ func (v value) at(i int) (value, bool) {
 func (v value) get(key string) (value, bool) {
 	switch v.kind {
 	case kindJSONObject:
-		raw, ok := jsonMember(v.text, key)
+		raw, ok := lazyjson.Member(bytesOf(v.text), bytesOf(key))
 		if !ok {
 			return value{}, false
 		}
-		return fromJSON(raw), true
+		return fromJSON(view(raw)), true
 	case kindObject:
 		for i := len(v.heap.keys) - 1; i >= 0; i-- {
 			if v.heap.keys[i] == key {
