@@ -60,7 +60,7 @@ func precompile(n *node) {
 		return
 	}
 	if re, err := compileRegex(arg.v.text, ""); err == nil {
-		n.list[0] = &node{op: opConst, v: value{kind: kindRegex, heap: &heap{regex: re}}, from: arg.from, to: arg.to}
+		n.list[0] = &node{op: opConst, v: heapValue(kindRegex, &heap{regex: re}), from: arg.from, to: arg.to}
 	}
 }
 
