@@ -8,6 +8,7 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 	if i >= len(doc) || doc[i] != '{' || empty(doc, i) {
 		return nil, false, Valid(doc)
 	}
+	first := firstOf(key)
 	for i++; ; i++ {
 		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
 			return nil, false, false
@@ -25,7 +26,7 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 		if to < 0 {
 			return nil, false, false
 		}
-		if sameKey(spelled, key) {
+		if c := doc[end-len(spelled)-1]; (c == first || c == '\\') && sameKey(spelled, key) {
 			value, found = doc[from:to:to], true
 		}
 		switch i = skipSpace(doc, to); {

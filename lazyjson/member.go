@@ -8,6 +8,7 @@ func Skip(b []byte, i int) int { return min(skipValue(b, i), len(b)) }
 // space in front: of several with that name the last one, as parsers do. The value is a view of obj without
 // space around it. Hot path: 0 allocs, see BenchmarkMember.
 func Member(obj, key []byte) (value []byte, found bool) {
+	first := firstOf(key)
 	for i := 1; ; i++ { // behind the opener, then behind each comma
 		if i = skipSpace(obj, i); i >= len(obj) || obj[i] != '"' {
 			return value, found
@@ -25,11 +26,19 @@ func Member(obj, key []byte) (value []byte, found bool) {
 		if to <= from {
 			return value, found
 		}
-		if sameKey(spelled, key) {
+		if c := obj[end-len(spelled)-1]; (c == first || c == '\\') && sameKey(spelled, key) {
 			value, found = obj[from:to:to], true
 		}
 		if i = skipSpace(obj, to); i >= len(obj) || obj[i] != ',' {
 			return value, found
 		}
 	}
+}
+
+// firstOf returns what a member of that key begins with behind its quote, unless with an escape.
+func firstOf(key []byte) byte {
+	if len(key) == 0 {
+		return '"'
+	}
+	return key[0]
 }
