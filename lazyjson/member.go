@@ -22,7 +22,12 @@ func Member(obj, key []byte) (value []byte, found bool) {
 			return value, found
 		}
 		from := skipSpace(obj, i+1)
-		to := skipValue(obj, from)
+		var to int
+		if from < len(obj) && obj[from] == '"' { // no need to ask what it is
+			to = skipText(obj, from+1)
+		} else {
+			to = skipValue(obj, from)
+		}
 		if to <= from {
 			return value, found
 		}

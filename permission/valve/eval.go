@@ -267,8 +267,9 @@ func (r *run) get(v value, key string) (value, bool) {
 }
 
 // object evaluates the left side of a member or call. If done, v is the result of the whole.
-func (r *run) object(n *node) (v value, done bool) {
-	v = r.eval(n.a)
+func (r *run) object(n *node) (v value, done bool) { return r.objectFrom(r.eval(n.a), n) }
+
+func (r *run) objectFrom(v value, n *node) (_ value, done bool) {
 	switch {
 	case v.kind >= kindThrown:
 		return v, true
@@ -281,10 +282,15 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
-	if n.a.op == opData && !r.payloadKnown && !r.q.Valid && r.trace == nil && r.hasPayload() {
+	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
 		return r.firstMember(n)
 	}
-	v, done := r.object(n)
+	return r.memberOf(r.eval(n.a), n)
+}
+
+// memberOf is member of v.
+func (r *run) memberOf(v value, n *node) value {
+	v, done := r.objectFrom(v, n)
 	if done {
 		return v
 	}
@@ -292,21 +298,24 @@ func (r *run) member(n *node) value {
 	return v
 }
 
-// firstMember is member for the first look at the payload, which checks it in the same pass.
+// firstMember is member for the first look at the payload, which checks it in the same pass if nobody has.
 func (r *run) firstMember(n *node) value {
+	if r.q.Valid {
+		return r.memberOf(r.data(n.a), n)
+	}
 	raw, found, valid := lazyjson.Find(r.q.Data, n.key)
 	if !valid {
 		return r.throw(n.a, reasonPayload)
 	}
 	r.q.Valid = true
-	r.payload, r.payloadKnown = fromJSON(trimJSON(view(r.q.Data))), true
+	v := r.data(n.a)
 	switch {
 	case found:
 		return fromJSON(view(raw))
-	case r.payload.kind == kindJSONObject:
+	case v.kind == kindJSONObject:
 		return value{}
 	}
-	return r.member(n)
+	return r.memberOf(v, n)
 }
 
 func (r *run) subscript(n *node) value {
