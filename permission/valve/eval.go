@@ -80,6 +80,8 @@ type run struct {
 
 	payload      value // of data, if payloadKnown
 	payloadKnown bool
+	firstKey     string  // of the first member that was looked up in the payload; "": none
+	first        value   // that member
 	now          float64 // 0: not asked yet
 }
 
@@ -282,8 +284,8 @@ func (r *run) objectFrom(v value, n *node) (_ value, done bool) {
 }
 
 func (r *run) member(n *node) value {
-	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
-		return r.firstMember(n)
+	if n.a.op == opData && r.trace == nil && r.hasPayload() {
+		return r.dataMember(n)
 	}
 	return r.memberOf(r.eval(n.a), n)
 }
@@ -296,6 +298,22 @@ func (r *run) memberOf(v value, n *node) value {
 	}
 	v, _ = r.get(v, n.text)
 	return v
+}
+
+// dataMember is member of the payload. The first one is remembered: rules tend to ask for more than one thing
+// about it, and it takes a look at all of the payload to find it.
+func (r *run) dataMember(n *node) value {
+	switch {
+	case !r.payloadKnown:
+		v := r.firstMember(n)
+		if r.payload.kind == kindJSONObject {
+			r.firstKey, r.first = n.text, v
+		}
+		return v
+	case r.firstKey == n.text:
+		return r.first
+	}
+	return r.memberOf(r.payload, n)
 }
 
 // firstMember is member for the first look at the payload, which checks it in the same pass if nobody has.
