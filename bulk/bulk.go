@@ -12,6 +12,7 @@
 package bulk
 
 import (
+	"deepstream-fast/lazyjson"
 	"deepstream-fast/permission"
 	"deepstream-fast/protocol"
 	"deepstream-fast/registry"
@@ -137,6 +138,15 @@ func (r *Runner) Unsubscribe(t *Topic, peer Peer, m *protocol.Message, obs Obser
 		}
 	}
 	r.ack(t, peer, m, 0)
+}
+
+// AllowedData decides about m, which is about one name and may have data, and tells the peer if it may not.
+// If it may, valid reports whether the data is JSON, of which a rule may have made sure already.
+func (r *Runner) AllowedData(t *Topic, peer Peer, m *protocol.Message) (allowed, valid bool) {
+	if !r.Allowed(t, peer, m, m.Name) {
+		return false, false
+	}
+	return true, m.Data == nil || r.ask.Valid || lazyjson.Valid(m.Data)
 }
 
 // Allowed decides about one name of m and tells the peer if it may not.

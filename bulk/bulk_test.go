@@ -235,3 +235,45 @@ func BenchmarkBulkSubscribe(b *testing.B) {
 		})
 	}
 }
+
+// readers are rules that look at data: they refuse what is not there, and say that the rest is JSON.
+type readers struct{}
+
+func (readers) Check(q *permission.Question) permission.Answer {
+	q.Valid = strings.HasPrefix(string(q.Data), "{")
+	return permission.Allow
+}
+
+// Permission is decided first; what a rule has found out about the data is not found out again.
+func TestAllowedData(t *testing.T) {
+	for _, c := range []struct {
+		name, data     string
+		rules          permission.Checker
+		allowed, valid bool
+		want           []string
+	}{
+		{"a", `{"a":1}`, permission.None{}, true, true, nil},
+		{"a", `{"a":1`, permission.None{}, true, false, nil},
+		{"a", ``, permission.None{}, true, false, nil},
+		{"deny", `{"a":1`, &prefixRules{}, false, false, []string{refused("MESSAGE_DENIED", "deny")}},
+		{"fail", `{"a":1`, &prefixRules{}, false, false, []string{refused("MESSAGE_PERMISSION_ERROR", "fail")}},
+		{"a", `{"known by the rule"`, readers{}, true, true, nil},
+		{"a", `[not known`, readers{}, true, false, nil},
+		{"a", `[1]`, readers{}, true, true, nil},
+	} {
+		rec := &recorder{}
+		r, _ := newRunner(rec, c.rules)
+		m := request(t, protocol.EventSubscribe)
+		m.Name, m.Data = []byte(c.name), []byte(c.data)
+		if allowed, valid := r.AllowedData(&testTopic, peerUnderTest, m); allowed != c.allowed || valid != c.valid {
+			t.Errorf("%s %s: %v %v", c.name, c.data, allowed, valid)
+		}
+		if got := rec.take(); !slices.Equal(got, c.want) {
+			t.Errorf("%s %s: answers %q, want %q", c.name, c.data, got, c.want)
+		}
+		m.Data = nil
+		if allowed, valid := r.AllowedData(&testTopic, peerUnderTest, m); allowed && !valid {
+			t.Errorf("%s: nothing is not JSON", c.name)
+		}
+	}
+}

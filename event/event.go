@@ -13,7 +13,6 @@ package event
 import (
 	"deepstream-fast/bulk"
 	"deepstream-fast/fanout"
-	"deepstream-fast/lazyjson"
 	"deepstream-fast/protocol"
 )
 
@@ -60,10 +59,13 @@ func (h *Handler) Handle(peer bulk.Peer, m *protocol.Message) bool {
 
 // publish delivers an EMIT. Hot path: 0 allocs, see BenchmarkEmit.
 func (h *Handler) publish(peer bulk.Peer, m *protocol.Message) {
-	if len(m.Name) == 0 || !h.bulk.Allowed(&table, peer, m, m.Name) {
+	if len(m.Name) == 0 {
 		return
 	}
-	if m.Data != nil && !lazyjson.Valid(m.Data) {
+	switch allowed, valid := h.bulk.AllowedData(&table, peer, m); {
+	case !allowed:
+		return
+	case !valid:
 		h.bulk.Invalid(&table, peer, m, m.Name)
 		return
 	}

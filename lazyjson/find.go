@@ -8,11 +8,12 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 	if i >= len(doc) || doc[i] != '{' || empty(doc, i) {
 		return nil, false, Valid(doc)
 	}
+	first := firstOf(key)
 	for i++; ; i++ {
 		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
 			return nil, false, false
 		}
-		end := skipString(doc, i+1)
+		end := skipKey(doc, i+1)
 		if end < 0 {
 			return nil, false, false
 		}
@@ -21,11 +22,16 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 			return nil, false, false
 		}
 		from := skipSpace(doc, i+1)
-		to := checkMember(doc, from)
+		var to int
+		if from < len(doc) && doc[from] == '"' { // no need to ask what it is
+			to = skipString(doc, from+1)
+		} else {
+			to = checkMember(doc, from)
+		}
 		if to < 0 {
 			return nil, false, false
 		}
-		if sameKey(spelled, key) {
+		if c := doc[end-len(spelled)-1]; (c == first || c == '\\') && sameKey(spelled, key) {
 			value, found = doc[from:to:to], true
 		}
 		switch i = skipSpace(doc, to); {
@@ -39,15 +45,12 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 	}
 }
 
-// checkMember is checkValue for a value one level deep, quicker for those that hold no others.
+// checkMember is checkValue for a value one level deep, and no string, quicker for numbers.
 func checkMember(b []byte, i int) int {
 	if i >= len(b) {
 		return -1
 	}
-	switch c := b[i]; {
-	case c == '"':
-		return skipString(b, i+1)
-	case c-'0' <= 9:
+	if b[i]-'0' <= 9 {
 		return skipNumber(b, i)
 	}
 	return checkValue(b, i, DepthMax-1)

@@ -2,6 +2,8 @@ package lazyjson
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -36,7 +38,7 @@ func scanKey(b []byte, i int, opener byte) (key []byte, value int) {
 	if i >= len(b) || b[i] != '"' {
 		return nil, len(b)
 	}
-	end := skipText(b, i+1)
+	end := skipKey(b, i+1)
 	if end < 0 {
 		return nil, len(b)
 	}
@@ -73,38 +75,96 @@ func skipValue(b []byte, i int) int {
 	return i
 }
 
-// skipRest returns the index behind the closer of the container that i is in, or a negative number.
+// skipRest returns the index behind the closer of the container that i is in, or a negative number. It
+// takes eight bytes at once, wherever in them tokens begin and end, but for escapes and for the end.
 func skipRest(b []byte, i int) int {
-	for depth := 1; i < len(b); i++ {
-		c := b[i]
-		if c != '"' && c|0x26 != 0x7F {
-			continue // brackets and braces are 0x5B, 0x5D, 0x7B, 0x7D
-		}
-		switch c {
-		case '"':
-			if i = skipText(b, i+1); i < 0 {
-				return -1
-			}
-			i--
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
+	s, c := b[i:], climb{depth: 1}
+	for len(s) > 8 {
+		n := 8
+		if !c.word(binary.LittleEndian.Uint64(s)) {
+			if n = c.bytes(s, 8); c.depth == 0 {
+				return len(b) - len(s) + n
 			}
 		}
+		s = s[min(n, len(s)):]
+	}
+	if n := c.bytes(s, len(s)); c.depth == 0 {
+		return len(b) - len(s) + n
 	}
 	return -1
 }
 
-// skipText is skipString, quicker for the short strings of which most documents are made.
-func skipText(b []byte, i int) int {
-	for end := min(i+16, len(b)); i < end && b[i] != '\\'; i++ {
-		if b[i] == '"' {
-			return i + 1
+// climb is a way out of nested containers.
+type climb struct {
+	depth  int    // of the containers still open
+	quoted uint64 // all marks inside a string, none outside
+}
+
+// word takes the eight bytes of w, or reports that it cannot: there is an escape, or perhaps the end.
+func (c *climb) word(w uint64) bool {
+	quoted := equal(w, '"')
+	quoted ^= quoted << 8
+	quoted ^= quoted << 16
+	quoted ^= quoted<<32 ^ c.quoted // whether the quotes up to each byte leave it in a string
+	brace := w | 0x20*low           // brackets are braces without this bit
+	opened, closed := marks(equal(brace, '{')&^quoted), marks(equal(brace, '}')&^quoted)
+	if closed >= c.depth || equal(w, '\\') != 0 {
+		return false
+	}
+	c.depth += opened - closed
+	c.quoted = uint64(int64(quoted)>>63) & high
+	return true
+}
+
+// bytes takes n bytes of s and, if the last one is a backslash, what that escapes; or fewer, up to the end.
+// It returns how many.
+func (c *climb) bytes(s []byte, n int) int {
+	i := 0
+	for ; i < n; i++ {
+		switch ch := s[i]; {
+		case ch == '"':
+			c.quoted ^= high
+		case c.quoted != 0:
+			if ch == '\\' {
+				i++
+			}
+		case ch|0x20 == '{':
+			c.depth++
+		case ch|0x20 == '}':
+			if c.depth--; c.depth == 0 {
+				return i + 1
+			}
 		}
 	}
-	return skipString(b, i)
+	return i
+}
+
+// equal marks the bytes of w that are c with their top bit.
+func equal(w uint64, c byte) uint64 {
+	w ^= uint64(c) * low
+	return ^(w&^high + ^uint64(high) | w) & high
+}
+
+// marks counts the marked bytes of w.
+func marks(w uint64) int { return int(w >> 7 * low >> 56) }
+
+// skipText is skipString for text that is known to be JSON.
+func skipText(b []byte, i int) int {
+	s := b[i:]
+	for len(s) > 8 {
+		w := binary.LittleEndian.Uint64(s)
+		hit := ((w ^ '"'*low - low) | (w ^ '\\'*low - low)) &^ w & high // as in stops
+		if hit == 0 {
+			s = s[8:]
+			continue
+		}
+		n := bits.TrailingZeros64(hit) >> 3
+		if s[n] == '"' {
+			return len(b) - len(s) + n + 1
+		}
+		s = s[min(n+2, len(s)):]
+	}
+	return skipStringTail(b, len(b)-len(s))
 }
 
 // deeper reports whether containers nest more than limit deep in b.
@@ -134,9 +194,15 @@ func deeper(b []byte, limit int) bool {
 func sameKey(spelled, key []byte) bool {
 	if len(spelled) <= len(key) {
 		// An escape is longer than what it stands for, so equal length means no escapes.
-		return bytes.Equal(spelled, key) && bytes.IndexByte(key, '\\') < 0
+		return string(spelled) == string(key) && bytes.IndexByte(key, '\\') < 0
 	}
-	return bytes.IndexByte(spelled, '\\') >= 0 && sameEscapedKey(spelled, key)
+	// Most keys differ before the first escape.
+	for i, c := range key {
+		if spelled[i] != c || c == '\\' {
+			return spelled[i] == '\\' && sameEscapedKey(spelled, key)
+		}
+	}
+	return spelled[len(key)] == '\\' && sameEscapedKey(spelled, key)
 }
 
 func sameEscapedKey(spelled, key []byte) bool {

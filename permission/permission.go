@@ -40,6 +40,10 @@ type Question struct {
 	Data   []byte // payload: JSON text, or whatever the peer sent instead; nil where the message has none
 	Path   []byte // of a RECORD PATCH or ERASE; Data is the value at it then
 	Create bool   // the write may create the record: to a PATCH, a missing one counts as {}
+
+	// Valid says that Data is known to be JSON, so that it is read through once. Whoever has found out sets
+	// it: the caller before asking, or a rule that looks at Data, for the caller. False means not known.
+	Valid bool
 }
 
 // Checker decides. Implementations are safe for concurrent use by all loops.

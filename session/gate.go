@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"math"
 
 	"deepstream-fast/bulk"
 	"deepstream-fast/codec"
@@ -22,6 +23,9 @@ const (
 	heldBytesExtra = 64       // a held message, beside its bytes
 )
 
+// topics is the number of topics up to the last one that clients have permissions for.
+const topics = int(protocol.TopicPresence) + 1
+
 // gate stands in front of the topics, which ask it for permission. Where a rule has to read records, the
 // gate lets the message wait, and with it whatever the connection sends afterwards; when all decisions
 // about it are there, it is carried out as if it had just come. So topics get their answers at once, and
@@ -34,7 +38,11 @@ type gate struct {
 
 	rules    permission.Checker
 	inquirer permission.Inquirer // of rules that may read records; nil: they never do
+	reading  [topics]bool        // whether some rule of a topic may
 	serial   int                 // of the rules
+
+	early [2]foretold // what pends has found out about the message that is being carried out
+	knows int         // how many of them
 
 	passing *wait   // whose message is being carried out; nil: it never waited
 	asking  int     // inquiries in progress
@@ -56,10 +64,22 @@ func (g *gate) use(rules permission.Checker) {
 	g.rules = rules
 	g.inquirer, _ = rules.(permission.Inquirer)
 	g.serial++
+	for topic := range g.reading {
+		g.reading[topic] = false
+		for action := 0; g.inquirer != nil && action <= math.MaxUint8 && !g.reading[topic]; action++ {
+			g.reading[topic] = g.inquirer.MayPend(protocol.Topic(topic), protocol.Action(action))
+		}
+	}
 }
 
 // Check implements permission.Checker. The answer is final.
 func (g *gate) Check(q *permission.Question) permission.Answer {
+	for i := range g.early[:g.knows] {
+		if e := &g.early[i]; e.action == q.Action && same(e.name, q.Name) {
+			q.Valid = e.valid
+			return e.answer
+		}
+	}
 	if g.passing != nil {
 		if a, ok := g.passing.answers[decision{q.Action, string(q.Name)}]; ok && g.passing.serial == g.serial {
 			return a
@@ -79,6 +99,20 @@ func (g *gate) pass(w *wait) (before *wait) {
 	before, g.passing = g.passing, w
 	return before
 }
+
+// foretold is the answer to a question that the topic is going to ask about the same message.
+type foretold struct {
+	action protocol.Action
+	name   []byte // a view of the message
+	answer permission.Answer
+	valid  bool // its data is known to be JSON
+}
+
+// same reports whether a and b are one and the same view, which those of two messages never are.
+func same(a, b []byte) bool { return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] }
+
+// forget ends what pends has prepared.
+func (g *gate) forget() { g.knows = 0 }
 
 // decision names one of the decisions about a message.
 type decision struct {
@@ -112,15 +146,26 @@ type inquiry struct {
 	done   func(permission.Answer) // called once, on the loop, unless begin has returned the answer
 }
 
-// pends reports whether permission for m has to wait for records.
+// pends reports whether permission for m has to wait for records. If not, and m is about one name, what it
+// has found out is what Check will answer until forget is called.
 func (g *gate) pends(user *permission.User, m *protocol.Message) bool {
-	if g.inquirer == nil {
+	g.forget()
+	if m.Topic < 0 || m.Topic >= protocol.Topic(topics) || !g.reading[m.Topic] {
 		return false
 	}
 	todo := questionsOf(user, m)
 	for todo.next() {
-		if g.inquirer.MayPend(m.Topic, todo.q.Action) && g.rules.Check(&todo.q) == permission.Pending {
+		if !g.inquirer.MayPend(m.Topic, todo.q.Action) {
+			continue
+		}
+		a := g.rules.Check(&todo.q)
+		if a == permission.Pending {
+			g.forget() // it will be asked in full
 			return true
+		}
+		if !todo.list {
+			g.early[g.knows] = foretold{todo.q.Action, todo.q.Name, a, todo.q.Valid}
+			g.knows++
 		}
 	}
 	return false
@@ -282,6 +327,7 @@ func (g *gate) outlive(peer bulk.Peer, m *protocol.Message) *wait {
 		}
 	default:
 		g.l.carryOutLasting(peer, m)
+		g.forget()
 	}
 	return nil
 }

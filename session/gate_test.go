@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"deepstream-fast/permission"
+	"deepstream-fast/permission/valve"
+	"deepstream-fast/protocol"
 	"deepstream-fast/store"
 	"deepstream-fast/store/memory"
 	"deepstream-fast/store/storetest"
@@ -166,4 +170,81 @@ func TestALongListOfDecisions(t *testing.T) {
 			t.Errorf("%d subscriptions, want the 3 that are allowed", sum)
 		}
 	})
+}
+
+// countingRules may read records and count what they are asked; they find data to be JSON. Those named deny
+// are denied.
+type countingRules struct {
+	prefixRules
+	asked *atomic.Int64
+}
+
+func (r countingRules) Check(q *permission.Question) permission.Answer {
+	r.asked.Add(1)
+	q.Valid = q.Data != nil
+	return r.prefixRules.Check(q)
+}
+
+// Whether a message has to wait and whether it is allowed is one look at its rules, not two.
+func TestRulesAreAskedOnce(t *testing.T) {
+	asked := new(atomic.Int64)
+	o := defaults(1)
+	o.session.Permission = countingRules{asked: asked}
+	r := startRig(t, o)
+	r.login("a")
+	r.login("b")
+	r.fence()
+	r.send("b", "EVENT SUBSCRIBE names=[e]")
+	r.fence()
+	for _, c := range []struct {
+		text      string
+		questions int64
+		want      []string
+	}{
+		{`EVENT EMIT name=e data={"n":1}`, 1, []string{`b <- EVENT EMIT name="e" data="{\"n\":1}"`}},
+		{`EVENT EMIT name=deny data={"n":1}`, 1, []string{`a <- EVENT MESSAGE_DENIED isError name="deny" originalAction=EMIT`}},
+		{`RPC REQUEST name=fail correlationId=1`, 1, []string{`a <- RPC MESSAGE_PERMISSION_ERROR isError name="fail" correlationId="1" originalAction=REQUEST`}},
+		{`RECORD CREATEANDUPDATE name=r version=-1 data={"n":1}`, 2, nil},
+		{`RECORD READ name=r`, 1, []string{`a <- RECORD READ_RESPONSE name="r" version=1 data="{\"n\":1}"`}},
+		{`EVENT EMIT correlationId=1`, 1, nil}, // nothing to remember it by, and no topic asks
+	} {
+		asked.Store(0)
+		r.send("a", c.text)
+		if got := r.fence(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.text, got, c.want)
+		}
+		if n := asked.Load(); n != c.questions {
+			t.Errorf("%s: rules were asked %d times, want %d", c.text, n, c.questions)
+		}
+	}
+	// What was found out about one message is not taken for another one of the same name.
+	asked.Store(0)
+	r.send("a", "EVENT EMIT name=e data=1", "EVENT EMIT name=e data=2")
+	r.want(`b <- EVENT EMIT name="e" data="1"`, `b <- EVENT EMIT name="e" data="2"`)
+	if n := asked.Load(); n != 2 {
+		t.Errorf("rules were asked %d times about two messages", n)
+	}
+}
+
+// Rules that read no records of a topic are not looked at before its messages are carried out.
+func TestTopicsWhoseRulesReadNothing(t *testing.T) {
+	rules, _, err := valve.Load(valve.Source{File: "rules.yml", Text: []byte(
+		"record: {'*': {read: 'oldData !== null'}}\nevent: {'*': {publish: true}}\nrpc: {'*': {request: '_(name)'}}\npresence: {'*': {}}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{}
+	for range 2 {
+		g.use(valve.New(rules, valve.Options{}))
+		for topic := range protocol.Topic(topics) {
+			want := topic == protocol.TopicRecord || topic == protocol.TopicRPC
+			if g.reading[topic] != want {
+				t.Errorf("%s: %v", topic, g.reading[topic])
+			}
+		}
+	}
+	g.use(permission.None{})
+	if g.reading != [topics]bool{} {
+		t.Errorf("rules that are gone: %v", g.reading)
+	}
 }

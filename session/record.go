@@ -146,7 +146,7 @@ func (l *Loop) recordMessage(peer bulk.Peer, s *conn, m *protocol.Message) (know
 		l.bulk.Unsubscribe(&recordTable, peer, m, recordObserver{l})
 	case protocol.RecordRead, protocol.RecordHead:
 		if l.bulk.Allowed(&recordTable, peer, m, m.Name) {
-			l.records.request(peer, m, 0, nil)
+			l.records.request(peer, m, 0, nil, false)
 		}
 	case protocol.RecordDelete:
 		l.records.delete(peer, m)
@@ -188,7 +188,7 @@ func (r *records) write(peer bulk.Peer, m *protocol.Message) {
 		q.Action = protocol.RecordCreate
 		create = r.verdict(&q)
 	}
-	r.request(peer, m, create, judge)
+	r.request(peer, m, create, judge, q.Valid)
 }
 
 // delete asks for the permission of a DELETE and hands it on.
@@ -198,7 +198,7 @@ func (r *records) delete(peer bulk.Peer, m *protocol.Message) {
 		r.refuse(peer, why, m, m.Name)
 		return
 	}
-	r.request(peer, m, 0, r.l.gate.judge(&q))
+	r.request(peer, m, 0, r.l.gate.judge(&q), false)
 }
 
 // verdict returns 0, or the action that refuses what q asks for.
@@ -225,12 +225,15 @@ type recordRequest struct {
 }
 
 // request hands a request about one name to the home of the name. create is what answers if it would
-// have to create a record and may not.
-func (r *records) request(peer bulk.Peer, m *protocol.Message, create protocol.Action, judge record.Judge) {
+// have to create a record and may not; valid says that the data is known to be JSON.
+func (r *records) request(peer bulk.Peer, m *protocol.Message, create protocol.Action, judge record.Judge, valid bool) {
 	w := record.Write{
 		Request: record.Request{From: peer.ID, Name: m.Name, CorrelationID: m.CorrelationID, Judge: judge},
 		Action:  m.Action, Version: m.Version, HasVersion: m.HasVersion, WantsAck: m.IsWriteAck,
 		Path: m.Path, Data: m.Data, Create: create,
+	}
+	if valid {
+		w.MarkValid()
 	}
 	w.Validate() // here, so that a document is read through on its sender's loop
 	home := r.l.node.home(m.Name)

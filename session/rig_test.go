@@ -22,7 +22,7 @@ const hopsMax = 6
 
 // rig is a whole node on loopback and its clients, by name.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	eng     *engine.Engine
 	node    *Node
 	store   store.Store // nil: none
@@ -49,7 +49,7 @@ func defaults(loops int) rigOptions {
 	}
 }
 
-func startRig(t *testing.T, o rigOptions) *rig {
+func startRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
 	if err := o.session.Validate(); err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
 		return
 	}
 	l.carryOut(c, s, m)
+	l.gate.forget()
 }
 
 // connOf returns a connection of this loop that can be sent to, and its session, or nils.

@@ -54,10 +54,10 @@ func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
 		l.rpcError(peer, m, protocol.RPCMessagePermissionError) // not INVALID_MESSAGE_DATA: see below
 		return
 	}
-	if !l.bulk.Allowed(&rpcTable, peer, m, m.Name) {
+	switch allowed, valid := l.bulk.AllowedData(&rpcTable, peer, m); {
+	case !allowed:
 		return
-	}
-	if m.Data != nil && !lazyjson.Valid(m.Data) {
+	case !valid:
 		// Not INVALID_MESSAGE_DATA: the client would forget the call without settling its promise.
 		l.rpcError(peer, m, protocol.RPCMessagePermissionError)
 		return

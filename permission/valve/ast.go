@@ -72,6 +72,7 @@ type node struct {
 	op       op
 	optional bool   // ?. instead of .
 	grouped  bool   // stood in parentheses
+	plain    bool   // of === and !==: each side is a name, an id or text, see isPlain
 	method   method // of opMethod
 	depth    uint8
 	index    int

@@ -40,7 +40,13 @@ func (c *check) resolve(n *node) *node {
 		n.op, n.a = opUserID, nil
 	}
 	precompile(n)
+	n.plain = (n.op == opStrictEqual || n.op == opStrictUnequal) && isPlain(n.a) && isPlain(n.b)
 	return fold(n)
+}
+
+// isPlain reports whether n is text that is at hand, or undefined.
+func isPlain(n *node) bool {
+	return n.op == opUserID || n.op == opVar || n.op == opName || n.op == opConst && n.v.kind == kindText
 }
 
 // precompile turns the text in match("text") into the regular expression that it is. One that is none
@@ -54,7 +60,7 @@ func precompile(n *node) {
 		return
 	}
 	if re, err := compileRegex(arg.v.text, ""); err == nil {
-		n.list[0] = &node{op: opConst, v: value{kind: kindRegex, heap: &heap{regex: re}}, from: arg.from, to: arg.to}
+		n.list[0] = &node{op: opConst, v: heapValue(kindRegex, &heap{regex: re}), from: arg.from, to: arg.to}
 	}
 }
 

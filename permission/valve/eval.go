@@ -80,6 +80,8 @@ type run struct {
 
 	payload      value // of data, if payloadKnown
 	payloadKnown bool
+	firstKey     string  // of the first member that was looked up in the payload; "": none
+	first        value   // that member
 	now          float64 // 0: not asked yet
 }
 
@@ -91,25 +93,13 @@ func (r *run) throw(n *node, why reason) value {
 	return value{kind: kindThrown}
 }
 
-// eval returns the value of n, or one that failed.
+// eval returns the value of n, or one that failed. It only tells the operators apart: without values of its
+// own its frame is small, and it is called for every node.
 // Hot path: 0 allocs but for new text and arrays, see BenchmarkCheck.
 func (r *run) eval(n *node) value {
-	if r.trace != nil {
+	if r.trace != nil && r.trace.entered != n {
 		return r.traced(n)
 	}
-	return r.compute(n)
-}
-
-// traced is eval for somebody who wants to know.
-func (r *run) traced(n *node) value {
-	v := r.compute(n)
-	r.trace.note(n, v)
-	return v
-}
-
-// compute only tells the operators apart: without values of its own its frame is small, and it is called
-// for every node.
-func (r *run) compute(n *node) value {
 	switch n.op {
 	case opConst:
 		return n.v
@@ -149,6 +139,15 @@ func (r *run) compute(n *node) value {
 		return r.unary(n)
 	}
 	return r.binary(n)
+}
+
+// traced is eval for somebody who wants to know.
+func (r *run) traced(n *node) value {
+	r.trace.entered = n
+	v := r.eval(n)
+	r.trace.entered = nil
+	r.trace.note(n, v)
+	return v
 }
 
 func (r *run) not(n *node) value {
@@ -197,17 +196,11 @@ func (r *run) variable(n *node) value {
 		return numberValue(r.now)
 	case opAction:
 		return numberValue(float64(r.q.Action))
-	case opName:
-		if r.q.Name == nil {
-			return value{}
+	case opName, opVar:
+		if text, there := r.plain(n); there {
+			return textValue(text)
 		}
-		return textValue(view(r.q.Name))
-	case opVar:
-		c := r.vars[n.index]
-		if c.from < 0 {
-			return value{}
-		}
-		return textValue(view(r.q.Name[c.from:c.to]))
+		return value{}
 	}
 	return r.throw(n, reasonUnknownName)
 }
@@ -222,13 +215,19 @@ func (r *run) data(n *node) value {
 	}
 	v := value{}
 	if r.hasPayload() {
-		if !lazyjson.Valid(r.q.Data) {
+		if !checkData(r.q) {
 			return r.throw(n, reasonPayload)
 		}
 		v = fromJSON(trimJSON(view(r.q.Data)))
 	}
 	r.payload, r.payloadKnown = v, true
 	return v
+}
+
+// checkData reports whether what was sent is JSON, and keeps it in mind if it is.
+func checkData(q *permission.Question) bool {
+	q.Valid = q.Valid || lazyjson.Valid(q.Data)
+	return q.Valid
 }
 
 // hasPayload reports whether data is what was sent. The official server ignores what comes with an event's
@@ -270,8 +269,9 @@ func (r *run) get(v value, key string) (value, bool) {
 }
 
 // object evaluates the left side of a member or call. If done, v is the result of the whole.
-func (r *run) object(n *node) (v value, done bool) {
-	v = r.eval(n.a)
+func (r *run) object(n *node) (v value, done bool) { return r.objectFrom(r.eval(n.a), n) }
+
+func (r *run) objectFrom(v value, n *node) (_ value, done bool) {
 	switch {
 	case v.kind >= kindThrown:
 		return v, true
@@ -284,10 +284,15 @@ func (r *run) object(n *node) (v value, done bool) {
 }
 
 func (r *run) member(n *node) value {
-	if n.a.op == opData && !r.payloadKnown && r.trace == nil && r.hasPayload() {
-		return r.firstMember(n)
+	if n.a.op == opData && r.trace == nil && r.hasPayload() {
+		return r.dataMember(n)
 	}
-	v, done := r.object(n)
+	return r.memberOf(r.eval(n.a), n)
+}
+
+// memberOf is member of v.
+func (r *run) memberOf(v value, n *node) value {
+	v, done := r.objectFrom(v, n)
 	if done {
 		return v
 	}
@@ -295,20 +300,40 @@ func (r *run) member(n *node) value {
 	return v
 }
 
-// firstMember is member for the first look at the payload, which checks it in the same pass.
+// dataMember is member of the payload. The first one is remembered: rules tend to ask for more than one thing
+// about it, and it takes a look at all of the payload to find it.
+func (r *run) dataMember(n *node) value {
+	switch {
+	case !r.payloadKnown:
+		v := r.firstMember(n)
+		if r.payload.kind == kindJSONObject {
+			r.firstKey, r.first = n.text, v
+		}
+		return v
+	case r.firstKey == n.text:
+		return r.first
+	}
+	return r.memberOf(r.payload, n)
+}
+
+// firstMember is member for the first look at the payload, which checks it in the same pass if nobody has.
 func (r *run) firstMember(n *node) value {
+	if r.q.Valid {
+		return r.memberOf(r.data(n.a), n)
+	}
 	raw, found, valid := lazyjson.Find(r.q.Data, n.key)
 	if !valid {
 		return r.throw(n.a, reasonPayload)
 	}
-	r.payload, r.payloadKnown = fromJSON(trimJSON(view(r.q.Data))), true
+	r.q.Valid = true
+	v := r.data(n.a)
 	switch {
 	case found:
 		return fromJSON(view(raw))
-	case r.payload.kind == kindJSONObject:
+	case v.kind == kindJSONObject:
 		return value{}
 	}
-	return r.member(n)
+	return r.memberOf(v, n)
 }
 
 func (r *run) subscript(n *node) value {
@@ -336,6 +361,11 @@ func (r *run) subscript(n *node) value {
 }
 
 func (r *run) identity(n *node) value {
+	if n.plain && r.trace == nil {
+		a, thereA := r.plain(n.a)
+		b, thereB := r.plain(n.b)
+		return boolValue((thereA == thereB && a == b) == (n.op == opStrictEqual))
+	}
 	a := r.eval(n.a)
 	if a.failed() {
 		return a
@@ -345,6 +375,24 @@ func (r *run) identity(n *node) value {
 		return b
 	}
 	return boolValue(strictEqual(a, b) == (n.op == opStrictEqual))
+}
+
+// plain returns the text that n is, see isPlain, or that it is undefined. Ids and names are what most rules
+// compare, and without values in between it takes a third of the time.
+func (r *run) plain(n *node) (text string, there bool) {
+	switch n.op {
+	case opUserID:
+		return r.q.User.ID, true
+	case opVar:
+		c := r.vars[n.index]
+		if c.from < 0 {
+			return "", false
+		}
+		return view(r.q.Name[c.from:c.to]), true
+	case opName:
+		return view(r.q.Name), r.q.Name != nil
+	}
+	return n.v.text, true
 }
 
 func (r *run) and(n *node) value {
@@ -388,9 +436,9 @@ func (r *run) literal(n *node) value {
 		h.elems = append(h.elems, v)
 	}
 	if n.op == opArray {
-		return value{kind: kindArray, heap: h}
+		return heapValue(kindArray, h)
 	}
-	return value{kind: kindObject, heap: h}
+	return heapValue(kindObject, h)
 }
 
 func (r *run) template(n *node) value {
@@ -493,15 +541,16 @@ func (r *run) binary(n *node) value {
 	case opIn:
 		return r.in(n, a, b)
 	}
-	if a.kind != kindNumber || b.kind != kindNumber {
-		var okA, okB bool
-		a, okA = primitive(a)
-		b, okB = primitive(b)
-		if !okA || !okB {
-			return r.throw(n, reasonTooLong)
-		}
+	ordering := n.op >= opLess && n.op <= opGreaterEqual
+	if a.kind == kindNumber && b.kind == kindNumber && ordering {
+		return boolValue(order(n.op, a.n, b.n))
 	}
-	if n.op >= opLess && n.op <= opGreaterEqual {
+	a, okA := primitive(a)
+	b, okB := primitive(b)
+	switch {
+	case !okA || !okB:
+		return r.throw(n, reasonTooLong)
+	case ordering:
 		return boolValue(compare(n.op, a, b))
 	}
 	return numberValue(arithmetic(n.op, toNumber(a), toNumber(b)))
@@ -510,9 +559,12 @@ func (r *run) binary(n *node) value {
 // compare is < > <= >= on primitives. ECMAScript §7.2.13.
 func compare(o op, a, b value) bool {
 	if a.kind == kindText && b.kind == kindText {
-		a, b = numberValue(float64(compareText(a.text, b.text))), numberValue(0)
+		return order(o, float64(compareText(a.text, b.text)), 0)
 	}
-	x, y := toNumber(a), toNumber(b)
+	return order(o, toNumber(a), toNumber(b))
+}
+
+func order(o op, x, y float64) bool {
 	switch o {
 	case opLess:
 		return x < y

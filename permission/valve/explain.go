@@ -126,9 +126,10 @@ func (i *inquiry) shown(o op) string {
 
 // trace notes the value of every node in the round that runs.
 type trace struct {
-	rule   *rule
-	notes  map[*node]string
-	failed failure
+	rule    *rule
+	notes   map[*node]string
+	failed  failure
+	entered *node // being evaluated, none of its operands yet
 }
 
 // begin forgets the round before.
@@ -186,8 +187,8 @@ func render(v value) string {
 	case kindJSONArray, kindJSONObject:
 		return shorten(v.text)
 	case kindArray:
-		parts := make([]string, len(v.heap.elems))
-		for i, e := range v.heap.elems {
+		parts := make([]string, len(v.heap().elems))
+		for i, e := range v.heap().elems {
 			parts[i] = render(e)
 		}
 		return shorten("[" + strings.Join(parts, ", ") + "]")

@@ -248,7 +248,7 @@ func (r *run) patched(n *node) value {
 
 // applyPatch returns what the patch in q makes of doc.
 func applyPatch(doc []byte, q *permission.Question) ([]byte, reason) {
-	if q.Data != nil && !lazyjson.Valid(q.Data) {
+	if q.Data != nil && !checkData(q) {
 		return nil, reasonPayload
 	}
 	if q.Action == protocol.RecordPatchMulti {

@@ -101,7 +101,7 @@ func (r *run) match(n *node, s string, arg value) value {
 	re := emptyRegex
 	switch arg.kind {
 	case kindRegex:
-		re = arg.heap.regex
+		re = arg.heap().regex
 	case kindUndefined:
 	default:
 		source, ok := toText(arg)
@@ -120,5 +120,5 @@ func (r *run) match(n *node, s string, arg value) value {
 	case found == nil:
 		return value{kind: kindNull}
 	}
-	return value{kind: kindArray, heap: &heap{elems: found}}
+	return heapValue(kindArray, &heap{elems: found})
 }

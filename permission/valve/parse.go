@@ -344,7 +344,7 @@ func (p *parser) regexLiteral() *node {
 	}
 	p.tok.to = to
 	p.advance()
-	return p.node(node{op: opConst, v: value{kind: kindRegex, heap: &heap{regex: re}}, from: from})
+	return p.node(node{op: opConst, v: heapValue(kindRegex, &heap{regex: re}), from: from})
 }
 
 var constants = map[string]value{

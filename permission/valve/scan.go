@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"deepstream-fast/lazyjson"
 )
 
 // The functions in this file look values up in JSON text without decoding what lies around them. They
@@ -118,53 +120,11 @@ func codeUnit(s string, i int) rune {
 	return rune(n)
 }
 
-// jsonMember returns the member key of the object raw; of several with that name the last one, as
-// parsers do. Hot path: 0 allocs, see BenchmarkCheck.
-func jsonMember(raw, key string) (member string, ok bool) {
-	for i := skipBlank(raw, 1); i < len(raw) && raw[i] == '"'; {
-		end := skipQuoted(raw, i)
-		spelled := raw[i+1 : max(end-1, i+1)]
-		from := skipBlank(raw, end)
-		if from >= len(raw) || raw[from] != ':' {
-			break
-		}
-		from = skipBlank(raw, from+1)
-		to := skipJSON(raw, from)
-		if to <= from {
-			break
-		}
-		if sameKey(spelled, key) {
-			member, ok = raw[from:to], true
-		}
-		if i = skipBlank(raw, to); i < len(raw) && raw[i] == ',' {
-			i = skipBlank(raw, i+1)
-		}
-	}
-	return member, ok
-}
-
-// sameKey reports whether the spelled key of a member says key.
-func sameKey(spelled, key string) bool {
-	if len(spelled) <= len(key) {
-		return spelled == key && strings.IndexByte(key, '\\') < 0
-	}
-	// An escape is longer than what it stands for; most keys differ before the first one.
-	for i := range len(key) {
-		if spelled[i] == '\\' {
-			return unquoteJSON(`"`+spelled+`"`) == key
-		}
-		if spelled[i] != key[i] {
-			return false
-		}
-	}
-	return spelled[len(key)] == '\\' && unquoteJSON(`"`+spelled+`"`) == key
-}
-
 // jsonElements yields the elements of the array raw.
 func jsonElements(raw string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for i := skipBlank(raw, 1); i < len(raw) && raw[i] != ']'; {
-			to := skipJSON(raw, i)
+			to := lazyjson.Skip(bytesOf(raw), i)
 			if to <= i || !yield(raw[i:to]) {
 				return
 			}
@@ -188,70 +148,6 @@ func trimJSON(raw string) string {
 func skipBlank(s string, i int) int {
 	for i < len(s) && s[i] <= ' ' {
 		i++
-	}
-	return i
-}
-
-// skipQuoted returns the index behind the string whose opening quote is at i. It is quickest for the
-// short ones of which most documents are made.
-func skipQuoted(s string, i int) int {
-	i++
-	for end := min(i+16, len(s)); i < end && s[i] != '\\'; i++ {
-		if s[i] == '"' {
-			return i + 1
-		}
-	}
-	return skipLong(s, i)
-}
-
-// skipLong is skipQuoted from anywhere in a string, but not from behind a backslash.
-func skipLong(s string, i int) int {
-	for ; i < len(s); i++ {
-		n := strings.IndexByte(s[i:], '"')
-		if n < 0 {
-			return len(s)
-		}
-		slashes := 0
-		for slashes < n && s[i+n-1-slashes] == '\\' {
-			slashes++
-		}
-		if i += n; slashes&1 == 0 {
-			return i + 1
-		}
-	}
-	return len(s)
-}
-
-// skipJSON returns the index behind the value at i.
-func skipJSON(s string, i int) int {
-	if i >= len(s) {
-		return i
-	}
-	switch s[i] {
-	case '"':
-		return skipQuoted(s, i)
-	case '{', '[':
-		return skipContainer(s, i)
-	}
-	for i < len(s) && s[i] > ' ' && s[i] != ',' && s[i] != '}' && s[i] != ']' {
-		i++
-	}
-	return i
-}
-
-// skipContainer returns the index behind the array or object that opens at i.
-func skipContainer(s string, i int) int {
-	for depth := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			i = skipQuoted(s, i) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
 	}
 	return i
 }

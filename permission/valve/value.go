@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"unsafe"
+
+	"deepstream-fast/lazyjson"
 )
 
 // kind is the type of a value. The order groups them: see isContainer.
@@ -29,12 +31,12 @@ const (
 )
 
 // value is any value of the language, without a box: what it holds depends on its kind. JSON containers
-// stay the text they came as.
+// stay the text they came as. With four words, and not with five, the compiler keeps values in registers,
+// which halves the time of a rule: so text is also what leads to a heap.
 type value struct {
 	kind kind
 	n    float64 // number; a boolean is 0 or 1
-	text string
-	heap *heap
+	text string  // of heapValue, not to be read
 }
 
 // heap is what does not fit into a value: literals, and what match returns.
@@ -43,6 +45,14 @@ type heap struct {
 	keys  []string // of an object: elems by key; a later one overrides an earlier
 	regex *regex
 }
+
+// heapValue returns the value of a kind that lies in h.
+func heapValue(k kind, h *heap) value {
+	return value{kind: k, text: unsafe.String((*byte)(unsafe.Pointer(h)), 1)}
+}
+
+// heap returns what heapValue was given; v is such a value.
+func (v value) heap() *heap { return (*heap)(unsafe.Pointer(unsafe.StringData(v.text))) }
 
 func numberValue(n float64) value { return value{kind: kindNumber, n: n} }
 func textValue(s string) value    { return value{kind: kindText, text: s} }
@@ -56,6 +66,9 @@ func boolValue(b bool) value {
 
 // view returns b as a string, which is valid as long as b does not change.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf returns s as bytes that nobody may change.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func (v value) failed() bool { return v.kind == kindThrown }
 
@@ -106,11 +119,9 @@ func strictEqual(a, b value) bool {
 		return a.n == b.n
 	case kindText:
 		return a.text == b.text
-	case kindJSONArray, kindJSONObject:
-		// The same place in the same text is the same object.
-		return unsafe.StringData(a.text) == unsafe.StringData(b.text) && len(a.text) == len(b.text)
 	}
-	return a.heap == b.heap
+	// What has the same place in the same text, or on the heap, is the same; others of a kind have no text.
+	return unsafe.StringData(a.text) == unsafe.StringData(b.text) && len(a.text) == len(b.text)
 }
 
 // looseEqual is ==. It fails if text gets too long. ECMAScript §7.2.14.
@@ -190,7 +201,7 @@ func scalarText(v value) string {
 	case kindFunction:
 		return "function _() { [native code] }"
 	case kindRegex:
-		return "/" + v.heap.regex.source + "/" + v.heap.regex.flags
+		return "/" + v.heap().regex.source + "/" + v.heap().regex.flags
 	}
 	return "undefined"
 }
@@ -222,7 +233,7 @@ func joinTo(b *strings.Builder, v value) bool {
 // elements yields those of an array.
 func (v value) elements(yield func(value) bool) {
 	if v.kind == kindArray {
-		for _, e := range v.heap.elems {
+		for _, e := range v.heap().elems {
 			if !yield(e) {
 				return
 			}
@@ -245,7 +256,7 @@ func (v value) length() int {
 	case kindText:
 		return unitLen(v.text)
 	case kindArray:
-		return len(v.heap.elems)
+		return len(v.heap().elems)
 	case kindJSONArray:
 		n := 0
 		for range jsonElements(v.text) {
@@ -264,8 +275,8 @@ func (v value) at(i int) (value, bool) {
 			return textValue(s), true
 		}
 	case kindArray:
-		if i < len(v.heap.elems) {
-			return v.heap.elems[i], true
+		if i < len(v.heap().elems) {
+			return v.heap().elems[i], true
 		}
 	case kindJSONArray:
 		for raw := range jsonElements(v.text) {
@@ -282,15 +293,15 @@ func (v value) at(i int) (value, bool) {
 func (v value) get(key string) (value, bool) {
 	switch v.kind {
 	case kindJSONObject:
-		raw, ok := jsonMember(v.text, key)
+		raw, ok := lazyjson.Member(bytesOf(v.text), bytesOf(key))
 		if !ok {
 			return value{}, false
 		}
-		return fromJSON(raw), true
+		return fromJSON(view(raw)), true
 	case kindObject:
-		for i := len(v.heap.keys) - 1; i >= 0; i-- {
-			if v.heap.keys[i] == key {
-				return v.heap.elems[i], true
+		for i := len(v.heap().keys) - 1; i >= 0; i-- {
+			if v.heap().keys[i] == key {
+				return v.heap().elems[i], true
 			}
 		}
 	case kindText, kindArray, kindJSONArray:
