@@ -96,6 +96,7 @@ func (g *gate) pending() int { return g.waiting + g.asking + g.bytes }
 
 // pass has the decisions about w count, and returns those that did before.
 func (g *gate) pass(w *wait) (before *wait) {
+	g.forget() // that was about another message
 	before, g.passing = g.passing, w
 	return before
 }

@@ -13,8 +13,8 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// emitted is an event of 1 KiB, with what rules ask for in the middle of its data.
-func emitted() *protocol.Message {
+// bigEmit is an event of 1 KiB, with what rules ask for in the middle of its data.
+func bigEmit() *protocol.Message {
 	half := func(prefix string) string {
 		var b strings.Builder
 		for i := range 9 {
@@ -75,7 +75,7 @@ func BenchmarkEmit(b *testing.B) {
 			r.login("bob")
 			r.fence()
 			var m protocol.Message
-			if _, err := codec.Decode(&m, codec.Append(nil, emitted())); err != nil {
+			if _, err := codec.Decode(&m, codec.Append(nil, bigEmit())); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()

@@ -34,7 +34,7 @@ func (r *rig) tally() *Tally {
 	return t
 }
 
-func wantCounts(t *testing.T, what string, got *[protocol.Kinds]uint64, want map[string]uint64) {
+func wantCounts(t testing.TB, what string, got *[protocol.Kinds]uint64, want map[string]uint64) {
 	t.Helper()
 	if g := named(got); !maps.Equal(g, want) {
 		t.Errorf("%s: got %v, want %v", what, g, want)
