@@ -11,9 +11,13 @@ import (
 // route carries out a message of a logged-in connection, unless permission for it, or for one before it,
 // has to wait.
 func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
-	if !l.inRate(c, s, m) {
-		return
+	if l.inRate(c, s, m) {
+		l.admit(c, s, m)
 	}
+}
+
+// admit is route for a message whose rate was counted when it came.
+func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
 	for s.wait != nil {
 		if l.gate.hold(s.wait, m) {
 			return
