@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 )
 
@@ -35,19 +36,35 @@ type cut struct {
 
 // read returns the content of path without a byte order mark, an error if it exceeds limit bytes.
 func read(path string, limit int64) (string, error) {
-	f, err := os.Open(path)
+	data, err := ReadFile(path, limit)
+	return strings.TrimPrefix(string(data), "\ufeff"), err
+}
+
+// ReadFile returns the content of a file that the configuration names, or an error if it exceeds limit
+// bytes. It must be a regular file: a pipe could keep a running server waiting for ever, and is not there
+// to be read again.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not wait for its writer
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("read %s: is a directory", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("read %s: is not a regular file", path)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return "", fmt.Errorf("%s is larger than the maximum of %s", path, Size(limit))
+		return nil, fmt.Errorf("%s is larger than the maximum of %s", path, Size(limit))
 	}
-	return strings.TrimPrefix(string(data), "\ufeff"), nil
+	return data, nil
 }
 
 // reference is the inside of a ${}: a name and, perhaps, a default.

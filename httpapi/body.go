@@ -3,6 +3,7 @@ package httpapi
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,9 @@ func checkJSON(text []byte) error {
 	return nil
 }
 
+// bodyGrace is how long a body may still take when the server is shutting down.
+const bodyGrace = 500 * time.Millisecond
+
 // readBody reads and inflates a body, as far as the limits go.
 func (s *Server) readBody(x *exchange) ([]byte, error) {
 	if x.r.ContentLength == 0 {
@@ -81,6 +85,8 @@ func (s *Server) readBody(x *exchange) ([]byte, error) {
 	}
 	rc := http.NewResponseController(x.w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.opts.BodyTimeout))
+	hurried := context.AfterFunc(s.closing, func() { _ = rc.SetReadDeadline(time.Now().Add(bodyGrace)) })
+	defer hurried()
 	in, err := inflated(x.r)
 	if err != nil {
 		return nil, err

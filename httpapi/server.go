@@ -20,6 +20,8 @@ type Server struct {
 	listener *engine.Listener
 	stop     context.CancelFunc
 	stopped  <-chan struct{} // closed when nobody may wait any longer
+	closing  context.Context // ends when Shutdown begins
+	close    context.CancelFunc
 
 	stats counters
 	ids   ids
@@ -32,6 +34,7 @@ func New(o Options) *Server {
 	s.listener = engine.NewListener(s.opts.Addr)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, ctx.Done()
+	s.closing, s.close = context.WithCancel(context.Background())
 	s.ids.init()
 	s.http = &http.Server{
 		Handler:           s,
@@ -49,8 +52,10 @@ func New(o Options) *Server {
 func (s *Server) Take(conn net.Conn) { s.listener.Take(conn) }
 
 // Shutdown takes no further connection, lets requests in progress end, and returns when they have or ctx
-// ends; then it cuts off what is left.
+// ends; then it cuts off what is left. Bodies that are still on their way get little time: whoever sends
+// one byte a minute must not make every stop a long one, and a failure.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.close()
 	err := s.http.Shutdown(ctx)
 	s.stop()
 	if err != nil {

@@ -32,6 +32,9 @@ func openPermissions(cfg *config.Config, log *slog.Logger) (*permissions, error)
 	return p, nil
 }
 
+// rulesBytesMax bounds a permission file. The configuration, which loads it too, takes no larger one.
+const rulesBytesMax = 16 << 20
+
 // loadRules reads and compiles the rules of cfg. An error names file, line and column.
 func loadRules(cfg *config.Config) (*valve.Rules, []valve.Problem, error) {
 	doc := cfg.Permission.Options.Permissions
@@ -40,7 +43,7 @@ func loadRules(cfg *config.Config) (*valve.Rules, []valve.Problem, error) {
 		src.File, src.Section = cfg.File, []string{"permission", "options", "permissions"}
 	}
 	var err error
-	if src.Text, err = os.ReadFile(src.File); err != nil {
+	if src.Text, err = config.ReadFile(src.File, rulesBytesMax); err != nil {
 		return nil, nil, fmt.Errorf("server: permission.options.permissions: %w", err)
 	}
 	rules, warnings, err := valve.Load(src)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -135,15 +134,7 @@ func readPEMs(cfg *config.Config, again bool) (cert, key, ca []byte, err error) 
 }
 
 func readPEM(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, certificateBytesMax+1))
-	if err == nil && len(text) > certificateBytesMax {
-		err = fmt.Errorf("%s is larger than the maximum of %s", path, config.Size(certificateBytesMax))
-	}
+	text, err := config.ReadFile(path, certificateBytesMax)
 	if err != nil {
 		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
 	}

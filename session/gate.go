@@ -19,8 +19,13 @@ const (
 	inquiriesEach  = 64       // of one message
 	questionsTurn  = 1024     // asked for one message before others get their turn
 	waitBytesMax   = 64 << 20 // messages, and what is known about their names
+	waitShare      = 4        // of that may be of one connection: one part in so many
+	heldPerTurn    = 256      // messages of one connection carried out when their wait is over
 	decisionBytes  = 96       // what is known about one name, beside the name
 	heldBytesExtra = 64       // a held message, beside its bytes
+
+	// Records, on all loops together, that were read for decisions which are not made yet. They are copies.
+	lookBytesMax = 256 << 20
 )
 
 // topics is the number of topics up to the last one that clients have permissions for.
@@ -134,8 +139,11 @@ type wait struct {
 	open    int  // inquiries in progress
 	answers map[decision]permission.Answer
 	known   map[string][]byte // what a write's rule has read
-	bytes   int
-	held    [][]byte
+	bytes   int               // of all this, beside what is held
+
+	held      [][]byte // messages that came later, encoded
+	heldBytes int
+	posted    bool // a turn that goes on with held is on its way
 }
 
 // inquiry is a decision in progress.
@@ -143,6 +151,7 @@ type inquiry struct {
 	permission.Inquiry
 	q      permission.Question // constant; its bytes are never changed
 	left   int                 // records to come
+	bytes  int                 // of those that have come
 	loaded func(name string, data []byte)
 	done   func(permission.Answer) // called once, on the loop, unless begin has returned the answer
 }
@@ -155,11 +164,17 @@ func (g *gate) pends(user *permission.User, m *protocol.Message) bool {
 		return false
 	}
 	todo := questionsOf(user, m)
-	for todo.next() {
+	for budget := questionsTurn; todo.next(); {
 		if !g.inquirer.MayPend(m.Topic, todo.q.Action) {
+			if todo.n == 1 {
+				return false // nor may the others
+			}
 			continue
 		}
-		a := g.rules.Check(&todo.q)
+		a := permission.Pending // a long list is looked through in slices, too
+		if budget--; budget >= 0 {
+			a = g.rules.Check(&todo.q)
+		}
 		if a == permission.Pending {
 			g.forget() // it will be asked in full
 			return true
@@ -188,13 +203,22 @@ func (g *gate) begin(peer bulk.Peer, s *conn, m *protocol.Message) *wait {
 
 // charge counts bytes that wait, or reports that there is no room.
 func (g *gate) charge(w *wait, n int) bool {
-	if g.bytes+n > g.l.node.waitBytesMax {
-		g.overflows++
+	if !g.hasRoom(w, n) {
 		return false
 	}
 	g.bytes += n
 	w.bytes += n
 	return true
+}
+
+// hasRoom reports whether n more bytes of w's connection may wait: no connection may take the room of all.
+func (g *gate) hasRoom(w *wait, n int) bool {
+	most := g.l.node.waitBytesMax
+	if g.bytes+n <= most && w.bytes+w.heldBytes+n <= most/waitShare {
+		return true
+	}
+	g.overflows++
+	return false
 }
 
 // restart asks all questions of w by the rules in force.
@@ -286,25 +310,60 @@ func (g *gate) finish(w *wait) {
 		g.l.door.passed(g.l, w.peer.ID, &w.m)
 	}
 	g.bytes -= w.bytes
-	for i, raw := range w.held {
-		if s != nil && s.wait != nil { // behind another one that waits
-			s.wait.held = append(s.wait.held, w.held[i:]...)
+	w.bytes = 0
+	g.release(w)
+}
+
+// release carries out what has been held behind w, which is over, up to a message that waits itself: the
+// others are behind that then. A long list takes several turns, in which w goes on to hold what comes.
+func (g *gate) release(w *wait) {
+	for budget := heldPerTurn; len(w.held) > 0; budget-- {
+		c, s := g.l.connOf(w.peer.ID)
+		if budget == 0 {
+			g.postpone(w, s)
 			return
 		}
-		g.bytes -= len(raw) + heldBytesExtra
+		raw := w.held[0]
+		w.held[0] = nil
+		w.held = w.held[1:]
+		n := len(raw) + heldBytesExtra
+		g.bytes -= n
+		w.heldBytes -= n
 		var m protocol.Message
 		if _, err := codec.Decode(&m, raw); err != nil {
 			continue // not of our own encoding
 		}
-		if c, s = g.l.connOf(w.peer.ID); s != nil {
+		var next *wait
+		if s != nil {
+			s.wait = nil
 			g.l.admit(c, s, &m)
-			continue
+			next = s.wait
+		} else {
+			next = g.outlive(w.peer, &m)
 		}
-		if next := g.outlive(w.peer, &m); next != nil {
-			next.held = append(next.held, w.held[i+1:]...)
-			return
+		if next != nil {
+			next.held, next.heldBytes = w.held, w.heldBytes
+			w.held, w.heldBytes = nil, 0
 		}
 	}
+	if _, s := g.l.connOf(w.peer.ID); s != nil && s.wait == w {
+		s.wait = nil
+	}
+}
+
+// postpone goes on with release in another turn. s is nil if the connection is gone.
+func (g *gate) postpone(w *wait, s *conn) {
+	if s != nil {
+		s.wait = w
+	}
+	if w.posted {
+		return
+	}
+	w.posted = true
+	g.l.eng.PostSelf(engine.Mail{Kind: mailCall, Body: func(*Loop) {
+		w.posted = false
+		g.release(w)
+	}})
 }
 
 // carryOut hands a message to its topic. Of a connection that is gone, what changes something for others
@@ -337,13 +396,17 @@ func (g *gate) outlive(peer bulk.Peer, m *protocol.Message) *wait {
 func (g *gate) hold(w *wait, m *protocol.Message) (held bool) {
 	raw := codec.Append(nil, m)
 	n := len(raw) + heldBytesExtra
-	if g.bytes+n > g.l.node.waitBytesMax {
-		g.overflows++
-		w.asked = true
-		g.finish(w)
+	if !g.hasRoom(w, n) {
+		if w.over {
+			g.release(w)
+		} else {
+			w.asked = true
+			g.finish(w)
+		}
 		return false
 	}
 	g.bytes += n
+	w.heldBytes += n
 	w.held = append(w.held, raw)
 	return true
 }
@@ -363,6 +426,7 @@ func (g *gate) advance(i *inquiry) permission.Answer {
 	for {
 		a, want := i.Next()
 		if a != permission.Pending {
+			g.l.node.looked.Add(-int64(i.bytes))
 			return a
 		}
 		i.left = len(want) + 1 // one for this call
@@ -375,7 +439,11 @@ func (g *gate) advance(i *inquiry) permission.Answer {
 	}
 }
 
-var errNotRead = errors.New("the record could not be read")
+// Why a decision did not get a record.
+var (
+	errNotRead = errors.New("the record could not be read")
+	errNoRoom  = errors.New("too much is being read for permission rules")
+)
 
 // look reads a record for i, whoever may read it.
 func (g *gate) look(i *inquiry, name string) {
@@ -388,7 +456,7 @@ func (g *gate) look(i *inquiry, name string) {
 	if home == l.id {
 		now := true
 		l.records.home.Inspect([]byte(name), func(s record.Snapshot) {
-			data, err := contents(s)
+			data, err := l.node.contents(s)
 			if now {
 				g.take(i, name, data, err)
 				return
@@ -400,16 +468,21 @@ func (g *gate) look(i *inquiry, name string) {
 	}
 	l.on(home, func(h *Loop) {
 		h.records.home.Inspect([]byte(name), func(s record.Snapshot) {
-			data, err := contents(s)
+			data, err := l.node.contents(s)
 			h.on(l.id, func(l *Loop) { l.gate.arrived(i, name, data, err) })
 		})
 	})
 }
 
-// contents returns a copy of a record.
-func contents(s record.Snapshot) ([]byte, error) {
+// contents returns a copy of a record, which counts until its inquiry is done. Safe from any goroutine.
+func (n *Node) contents(s record.Snapshot) ([]byte, error) {
 	if s.Failed != 0 {
 		return nil, errNotRead
+	}
+	size := int64(len(s.Data))
+	if n.looked.Add(size) > n.lookBytesMax {
+		n.looked.Add(-size)
+		return nil, errNoRoom
 	}
 	return bytes.Clone(s.Data), nil
 }
@@ -420,6 +493,7 @@ func (g *gate) take(i *inquiry, name string, data []byte, err error) {
 		i.loaded(name, data)
 	}
 	i.Loaded(name, data, err)
+	i.bytes += len(data)
 	i.left--
 }
 

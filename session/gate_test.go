@@ -120,7 +120,7 @@ func TestNewRulesDecideAboutWhatWaits(t *testing.T) {
 
 // Without room for what waits, the decision that holds up the others fails, and nothing else is lost.
 func TestWithoutRoomToWaitDecisionsFail(t *testing.T) {
-	r, open := startHeld(t, 1, func(n *Node) { n.waitBytesMax = 1000 },
+	r, open := startHeld(t, 1, func(n *Node) { n.waitBytesMax = 4000 },
 		store.Write{Name: []byte("rights"), Version: 1, Data: []byte(`{"ask/1":true}`)})
 	r.login("a")
 	r.arrived("a")

@@ -38,9 +38,12 @@ type Node struct {
 	loops    []*Loop  // set while the engine starts
 	stats    counters
 	census   census
+	looked   atomic.Int64 // bytes of records that decisions in progress have read
 
 	inflowBytesMax int64         // constant; tests have less
 	waitBytesMax   int           // the same
+	heldBytesMax   int           // the same
+	lookBytesMax   int64         // the same
 	expirySpanMax  time.Duration // the same
 }
 
@@ -56,6 +59,8 @@ func NewNode(opts Options) *Node {
 
 		inflowBytesMax: inflowBytesMax,
 		waitBytesMax:   waitBytesMax,
+		heldBytesMax:   heldBytesMax,
+		lookBytesMax:   lookBytesMax,
 		expirySpanMax:  expirySpanMax,
 	}
 }

@@ -116,10 +116,11 @@ func (r *recheck) ask(l *Loop, q *permission.Question, h holding) {
 	switch a := l.gate.rules.Check(q); a {
 	case permission.Allow:
 	case permission.Pending:
-		i := &inquiry{q: *q}
+		i, serial := &inquiry{q: *q}, l.gate.serial
 		i.done = func(a permission.Answer) {
-			r.asking--
-			h.settle(l, peer, i.q.Name, a)
+			if r.asking--; serial == l.gate.serial { // else the rules that are in force now are asked, too
+				h.settle(l, peer, i.q.Name, a)
+			}
 			l.wake()
 		}
 		if a := l.gate.inquire(i); a != permission.Pending {

@@ -16,7 +16,7 @@ func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 	}
 }
 
-// admit is route for a message that has been held, and was within its rate when it came.
+// admit is route for a message whose rate was counted when it came.
 func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
 	for s.wait != nil {
 		if l.gate.hold(s.wait, m) {

@@ -395,19 +395,23 @@ func (r *records) isUnread(ref registry.TopicRef, id protocol.ConnID) bool {
 	return slices.ContainsFunc(r.unread[ref], func(u unread) bool { return u.conn == id })
 }
 
-// hold keeps a message until the request before it is done, and reports false if there is no room: then
-// that request is done now.
+// hold keeps a message until the request before it is done, and reports false if that is so now: for want
+// of room it is carried out at once, and as much as needed of what waits behind it.
 func (r *records) hold(c *engine.Conn, s *conn, m *protocol.Message) bool {
 	raw := codec.Append(nil, m)
-	if r.heldBytes+len(raw) > heldBytesMax {
-		for s.bulk != nil {
+	for r.heldBytes+len(raw)+heldBytesExtra > r.l.node.heldBytesMax && s.bulk != nil && c.IsOpen() {
+		if s.bulk.left > 0 {
 			r.finish(s.bulk)
-			r.release(c, s)
 		}
+		if r.release(c, s) {
+			r.l.wake()
+		}
+	}
+	if s.bulk == nil {
 		return false
 	}
 	s.bulk.held = append(s.bulk.held, raw)
-	r.heldBytes += len(raw)
+	r.heldBytes += len(raw) + heldBytesExtra
 	return true
 }
 
@@ -422,7 +426,7 @@ func (r *records) bulkStep() (more bool) {
 		if c == nil || !c.IsOpen() || s.bulk == nil || s.bulk.peer.ID != id {
 			continue // closed takes care of what is left
 		}
-		switch ready := r.ready(c, s.bulk); {
+		switch ready := s.bulk.left > 0 && r.ready(c, s.bulk); {
 		case ready && budget <= 0:
 			more = true
 		case ready:
@@ -433,7 +437,10 @@ func (r *records) bulkStep() (more bool) {
 			r.bulks = append(r.bulks, id)
 			continue
 		}
-		r.release(c, s)
+		if r.release(c, s) {
+			r.bulks = append(r.bulks, id)
+			more = true
+		}
 	}
 	return more
 }
@@ -454,22 +461,33 @@ func (r *records) nextSlice(b *bulkRequest) (names int) {
 	return b.size
 }
 
-// release ends a request that is done, and handles what waited for it.
-func (r *records) release(c *engine.Conn, s *conn) {
+// release ends a request that is done, and carries out what waited for it, up to another long list: the
+// rest waits for that then. It reports whether there is more to do in another turn.
+func (r *records) release(c *engine.Conn, s *conn) (more bool) {
 	b := s.bulk
-	s.bulk = nil
 	r.heldBytes -= len(b.raw)
-	for i, raw := range b.held {
-		if s.bulk != nil { // another long list
-			s.bulk.held = append(s.bulk.held, b.held[i:]...)
-			return
+	b.raw = nil
+	for budget := heldPerTurn; len(b.held) > 0; budget-- {
+		if budget == 0 || !c.IsOpen() { // then closed takes care of the rest
+			return budget == 0
 		}
-		r.heldBytes -= len(raw)
+		raw := b.held[0]
+		b.held[0] = nil
+		b.held = b.held[1:]
+		r.heldBytes -= len(raw) + heldBytesExtra
 		var m protocol.Message
-		if _, err := codec.Decode(&m, raw); err == nil && c.IsOpen() {
-			r.l.admit(c, s, &m)
+		if _, err := codec.Decode(&m, raw); err != nil {
+			continue // not of our own encoding
 		}
+		s.bulk = nil
+		if r.l.admit(c, s, &m); s.bulk != nil {
+			s.bulk.held = b.held
+			return false
+		}
+		s.bulk = b
 	}
+	s.bulk = nil
+	return false
 }
 
 // closed ends what a connection has in progress. What it wrote before it went still takes effect.
@@ -479,13 +497,13 @@ func (r *records) closed(s *conn) {
 		return
 	}
 	s.bulk = nil
-	if b.m.Action == protocol.RecordNotify {
+	if b.m.Action == protocol.RecordNotify && b.left > 0 {
 		r.finish(b)
 	}
 	r.heldBytes -= len(b.raw)
 	var before *wait
 	for _, raw := range b.held {
-		r.heldBytes -= len(raw)
+		r.heldBytes -= len(raw) + heldBytesExtra
 		var m protocol.Message
 		if _, err := codec.Decode(&m, raw); err != nil {
 			continue

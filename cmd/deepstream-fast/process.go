@@ -44,9 +44,10 @@ func (p *process) run() error {
 	watching, endWatch := context.WithCancel(context.Background())
 	defer endWatch()
 	go reloader.Watch(watching) // ends with this function
+	go p.reload(reloader)       // ends with the process
 	p.notify.Watch(s)
 	p.notify.Ready(s.Status())
-	return p.serve(s, reloader)
+	return p.serve(s)
 }
 
 // meetManager finds out what the service manager has for us. One that cannot be told anything is no
@@ -58,17 +59,20 @@ func (p *process) meetManager() (inherited net.Listener, err error) {
 	return server.Inherited()
 }
 
-// serve waits for signals.
-func (p *process) serve(s *server.Server, reloader *server.Reloader) error {
-	for {
-		select {
-		case <-p.hups:
-			_, _ = reloader.Reload() // which has logged what came of it
-		case sig := <-p.stops:
-			return p.stop(s, sig)
-		case <-s.Done():
-			return p.fatal(errors.New("the server has ended by itself: " + fmt.Sprint(s.Err())))
-		}
+// reload answers SIGHUP. A file system may keep it waiting, which is no reason not to stop.
+func (p *process) reload(reloader *server.Reloader) {
+	for range p.hups {
+		_, _ = reloader.Reload() // which has logged what came of it
+	}
+}
+
+// serve waits for the end.
+func (p *process) serve(s *server.Server) error {
+	select {
+	case sig := <-p.stops:
+		return p.stop(s, sig)
+	case <-s.Done():
+		return p.fatal(errors.New("the server has ended by itself: " + fmt.Sprint(s.Err())))
 	}
 }
 
