@@ -136,12 +136,8 @@ func recordLimits(o *Options) record.Options {
 	return r
 }
 
-// recordMessage handles one RECORD message on the sender's loop. While a long list of names of the same
-// connection is being worked off, its later messages wait.
-func (l *Loop) recordMessage(c *engine.Conn, peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
-	if s.bulk != nil && l.records.hold(c, s, m) {
-		return true
-	}
+// recordMessage handles one RECORD message on the sender's loop.
+func (l *Loop) recordMessage(peer bulk.Peer, s *conn, m *protocol.Message) (known bool) {
 	switch m.Action {
 	case protocol.RecordSubscribeCreateAndRead, protocol.RecordSubscribeAndRead,
 		protocol.RecordSubscribeAndHead, protocol.RecordSubscribe, protocol.RecordNotify:
