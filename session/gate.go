@@ -319,7 +319,13 @@ func (g *gate) finish(w *wait) {
 func (g *gate) release(w *wait) {
 	for budget := heldPerTurn; len(w.held) > 0; budget-- {
 		c, s := g.l.connOf(w.peer.ID)
-		if budget == 0 {
+		switch {
+		case budget == 0 && s != nil && s.bulk != nil: // one of them keeps the order from here on, not both
+			g.bytes -= w.heldBytes
+			g.l.records.takeOver(s.bulk, w.held, w.heldBytes)
+			w.held, w.heldBytes = nil, 0
+			return
+		case budget == 0:
 			g.postpone(w, s)
 			return
 		}
@@ -342,13 +348,19 @@ func (g *gate) release(w *wait) {
 			next = g.outlive(w.peer, &m)
 		}
 		if next != nil {
-			next.held, next.heldBytes = w.held, w.heldBytes
+			next.held, next.heldBytes = behind(next.held, w.held), next.heldBytes+w.heldBytes
 			w.held, w.heldBytes = nil, 0
 		}
 	}
 	if _, s := g.l.connOf(w.peer.ID); s != nil && s.wait == w {
 		s.wait = nil
 	}
+}
+
+// takeOver has messages wait for permission that waited for a long list before.
+func (g *gate) takeOver(w *wait, held [][]byte, n int) {
+	g.bytes += n
+	w.held, w.heldBytes = behind(w.held, held), w.heldBytes+n
 }
 
 // postpone goes on with release in another turn. s is nil if the connection is gone.

@@ -164,3 +164,22 @@ func TestRecordsOfRulesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// What waits for a long list was sent before what waits for permission behind it, and takes effect before.
+func TestWaitsOfBothKindsKeepTheOrder(t *testing.T) {
+	for _, loops := range []int{1, 3} {
+		r, open := startHeld(t, loops, nil, rights("ask/1"))
+		r.login("a")
+		r.arrived("a")
+		r.send("a", "RECORD SUBSCRIBE correlationId=1 names=["+someNames("n", 10*sliceNamesMin)+"]",
+			`RECORD CREATEANDUPDATE name=x version=-1 data={"n":1}`, "EVENT SUBSCRIBE correlationId=2 names=[ask/1]",
+			`RECORD CREATEANDUPDATE name=x version=-1 data={"n":2}`)
+		r.arrived("a")
+		r.settleMail() // the list is done now, the permission not
+		close(open)
+		r.fence()
+		r.send("a", "RECORD READ name=x")
+		r.want(`a <- RECORD READ_RESPONSE name="x" version=2 data="{\"n\":2}"`)
+		r.stop()
+	}
+}

@@ -18,8 +18,16 @@ func (l *Loop) route(c *engine.Conn, s *conn, m *protocol.Message) {
 
 // admit is route for a message whose rate was counted when it came.
 func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
-	for s.wait != nil {
-		if l.gate.hold(s.wait, m) {
+	for s.wait != nil || s.bulk != nil {
+		switch {
+		case s.wait != nil:
+			if l.gate.hold(s.wait, m) {
+				return
+			}
+		case m.Topic != protocol.TopicRecord && !s.bulk.mixed && !l.gate.pends(s.user, m):
+			l.carryOut(c, s, m) // other topics do not wait for a list of records
+			return
+		case l.records.hold(c, s, m):
 			return
 		}
 	}

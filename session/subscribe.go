@@ -46,6 +46,7 @@ type bulkRequest struct {
 	sent    int      // bytes answered since the last one began
 	credits int      // homes that have not taken their part yet
 	held    [][]byte // messages that came later, encoded
+	mixed   bool     // there are some of other topics, so that all that come are held
 }
 
 // askedName is one name of an ask.
@@ -411,6 +412,7 @@ func (r *records) hold(c *engine.Conn, s *conn, m *protocol.Message) bool {
 		return false
 	}
 	s.bulk.held = append(s.bulk.held, raw)
+	s.bulk.mixed = s.bulk.mixed || m.Topic != protocol.TopicRecord
 	r.heldBytes += len(raw) + heldBytesExtra
 	return true
 }
@@ -461,6 +463,28 @@ func (r *records) nextSlice(b *bulkRequest) (names int) {
 	return b.size
 }
 
+// takeOver has messages wait for b that waited for permission before.
+func (r *records) takeOver(b *bulkRequest, held [][]byte, n int) {
+	b.held, b.mixed = behind(b.held, held), true
+	r.heldBytes += n
+}
+
+// behind returns what waits with more behind it: without a copy if it is the first.
+func behind(held, more [][]byte) [][]byte {
+	if len(held) == 0 {
+		return more
+	}
+	return append(held, more...)
+}
+
+// heldBytes returns what held counts for.
+func heldBytes(held [][]byte) (n int) {
+	for _, raw := range held {
+		n += len(raw) + heldBytesExtra
+	}
+	return n
+}
+
 // release ends a request that is done, and carries out what waited for it, up to another long list: the
 // rest waits for that then. It reports whether there is more to do in another turn.
 func (r *records) release(c *engine.Conn, s *conn) (more bool) {
@@ -480,8 +504,14 @@ func (r *records) release(c *engine.Conn, s *conn) (more bool) {
 			continue // not of our own encoding
 		}
 		s.bulk = nil
-		if r.l.admit(c, s, &m); s.bulk != nil {
-			s.bulk.held = b.held
+		switch r.l.admit(c, s, &m); {
+		case s.bulk != nil:
+			s.bulk.held, s.bulk.mixed = behind(s.bulk.held, b.held), s.bulk.mixed || b.mixed
+			return false
+		case s.wait != nil:
+			n := heldBytes(b.held)
+			r.heldBytes -= n
+			r.l.gate.takeOver(s.wait, b.held, n)
 			return false
 		}
 		s.bulk = b
