@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"deepstream-fast/bench/load"
 )
 
 // Server names what is measured.
@@ -58,7 +60,8 @@ type Rig struct {
 	dir       string
 	others    map[Server]func(port string) []string
 	logins    map[Server]string // credentials, where {} is not enough
-	roots     *x509.CertPool    // of FastTLS
+	dialects  map[Server]load.Dialect
+	roots     *x509.CertPool // of FastTLS
 	serverCPU int
 	pinned    bool
 }
@@ -70,7 +73,7 @@ func NewRig(pin bool, servers ...Server) (*Rig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	r := &Rig{dir: dir, others: map[Server]func(string) []string{}, logins: map[Server]string{}}
+	r := &Rig{dir: dir, others: map[Server]func(string) []string{}, logins: map[Server]string{}, dialects: map[Server]load.Dialect{}}
 	if err := r.setUp(pin, servers); err != nil {
 		r.Close()
 		return nil, err
@@ -102,8 +105,17 @@ func (r *Rig) setUp(pin bool, servers []Server) error {
 // Close removes the built servers. Processes are stopped one by one, see Process.Stop.
 func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
 
+// Path returns where a file of that name lies in the rig's folder, which Close removes.
+func (r *Rig) Path(name string) string { return filepath.Join(r.dir, name) }
+
 // Add makes s a server that is started with the command that argv returns, on a loopback port.
 func (r *Rig) Add(s Server, argv func(port string) []string) { r.others[s] = argv }
+
+// AddSpeaking is Add for a server that speaks another dialect.
+func (r *Rig) AddSpeaking(s Server, d load.Dialect, argv func(port string) []string) {
+	r.dialects[s] = d
+	r.Add(s, argv)
+}
 
 // AddConfigured makes s our server with the given configuration, where logins need credentials: the text
 // of a JSON object. Fast must be one of the rig's servers.
