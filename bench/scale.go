@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	scaleSpare   = 8 << 10 // descriptors beside those of connections
+	scaleSpare   = 3 << 10 // descriptors beside those of connections; the server keeps 2,048 of them free
 	scaleWorkers = 32      // connections that log in or subscribe at the same time
 )
 

@@ -174,6 +174,7 @@ var families = []Family{
 		Help: "Time of one pass of a loop over its mail, timers and output.", histogram: turns,
 	},
 	counter("deepstream_loop_slow_turns_total", "Turns of more than 20 ms.", func(s *Sample) uint64 { return s.Engine.LongTurns }),
+	gauge("deepstream_timers", "Timers pending on the loops, as of the last turn of each.", func(s *Sample) int { return s.Engine.Timers }),
 	counter("deepstream_panics_total", "Messages that made a handler panic; their connection was closed.", func(s *Sample) uint64 { return s.Engine.Panics }),
 	gauge("deepstream_cluster_nodes", "Nodes of the cluster, this one included.", func(s *Sample) int { return s.Nodes }),
 }
