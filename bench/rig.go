@@ -81,6 +81,13 @@ func NewRig(pin bool, servers ...Server) (*Rig, error) {
 	return r, nil
 }
 
+// Pin does what NewRig does with pin, for one that has built without.
+func (r *Rig) Pin() (err error) {
+	r.pinned = true
+	r.serverCPU, err = pinDriver()
+	return err
+}
+
 func (r *Rig) setUp(pin bool, servers []Server) error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -97,9 +104,7 @@ func (r *Rig) setUp(pin bool, servers []Server) error {
 	if !pin {
 		return nil
 	}
-	r.pinned = true
-	r.serverCPU, err = pinDriver()
-	return err
+	return r.Pin()
 }
 
 // Close removes the built servers. Processes are stopped one by one, see Process.Stop.
@@ -125,6 +130,39 @@ func (r *Rig) AddConfigured(s Server, config, credentials string) error {
 		return []string{r.binary(Fast), "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
 	})
 	return os.WriteFile(r.config(s), []byte(config), 0o600)
+}
+
+// AddVariant makes s a server like one of ours, built with other flags of go build.
+func (r *Rig) AddVariant(s, like Server, flags ...string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	program := r.Path(string(s) + ".bin")
+	cmd := exec.Command("go", append(append([]string{"build", "-o", program}, flags...), "./cmd/deepstream-fast")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("bench: build %s: %w\n%s", s, err, out)
+	}
+	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s)))
+	if err := os.WriteFile(r.config(s), []byte(config), 0o600); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	r.Add(s, func(port string) []string {
+		return []string{program, "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
+	})
+	return nil
+}
+
+// AddProfiled makes s a server like one of ours that serves profiles at the returned address.
+func (r *Rig) AddProfiled(s, like Server) (addr string, err error) {
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s))) +
+		"\n[monitoringServer]\nenabled = true\npprof = true\nport = " + port + "\n"
+	return net.JoinHostPort("127.0.0.1", port), r.AddConfigured(s, config, "{}")
 }
 
 // ours reports whether s is deepstream-fast.
