@@ -3,6 +3,7 @@
 GO       ?= go
 BIN      := bin/deepstream-fast
 FUZZTIME ?= 10s
+DURATION ?= 2m
 ROUNDS   ?= 1000
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -10,7 +11,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz crash lint fmt bench bench-fanout bench-records bench-rivals bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz soak crash lint fmt bench bench-fanout bench-records bench-rivals bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +25,7 @@ run: build ## start the server on the example configuration
 	$(BIN) -c conf.toml
 
 test: setup fmt unit race e2e ## everything: what CI runs
-	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory fuzz; fi
+	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory soak DURATION=60s fuzz; fi
 
 setup: ## install what the tests need and the machine lacks
 	@scripts/setup
@@ -50,6 +51,9 @@ e2e/node_modules: e2e/package-lock.json
 
 fuzz: ## FUZZTIME (10s) of live fuzzing per target
 	@scripts/fuzz $(FUZZTIME)
+
+soak: ## DURATION (2m) of clients that come and go: memory stays flat, nothing is left behind
+	$(GO) test ./e2e/soak -run '^TestSoak$$' -count 1 -v -timeout 48h -args -soak.duration=$(DURATION)
 
 crash: ## ROUNDS (1000) of kill -9 under full write load: nothing acknowledged may be missing
 	$(GO) test ./store/pebble -run '^TestKill$$' -v -timeout 60m -args -crash.rounds=$(ROUNDS)

@@ -8,7 +8,11 @@
 //
 //	go run ./bench/cmd/fanout -runs 10        the table of the README
 //	go run ./bench/cmd/records -runs 10       writes by durability, updates of a record against events
-//	bench/rivals/run -runs 10                 against the official server: a module of its own
+//	go run ./bench/cmd/scale -conns 5000      many connections, and all of them coming back at once
+//	go run ./bench/cmd/sparse -runs 10        many names with three subscribers each
+//	go run ./bench/cmd/profile                profiles of the server under load
+//	go run ./bench/cmd/pgo -runs 10           without and with a profile given to the compiler
+//	bench/rivals/run -runs 10                 against other servers: a module of its own
 //	go test -run - -bench . ./bench           the same cells as Go benchmarks, and the memory ones
 //
 // # Invariants

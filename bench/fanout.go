@@ -94,7 +94,7 @@ func (r *Rig) Begin(c Case) (*Bout, error) {
 		return nil, err
 	}
 	b := &Bout{load: shape, process: p}
-	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes, Record: c.Record, Credentials: r.logins[c.Server]})
+	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes, Record: c.Record, Credentials: r.logins[c.Server], Dialect: r.dialects[c.Server]})
 	if err == nil {
 		_, err = b.Measure(0, warmUp)
 	}

@@ -74,11 +74,7 @@ func names20(i int, distinct bool) []string {
 	if !distinct {
 		i = 0
 	}
-	names := make([]string, subsPerConn)
-	for j := range names {
-		names[j] = fmt.Sprintf("bench/%06d/item%03d", i, j)
-	}
-	return names
+	return OwnNames(i, subsPerConn)
 }
 
 // mustKnow fails unless c is subscribed to name: only then does the server refuse a second time.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"deepstream-fast/bench/load"
 )
 
 // Server names what is measured.
@@ -58,7 +60,8 @@ type Rig struct {
 	dir       string
 	others    map[Server]func(port string) []string
 	logins    map[Server]string // credentials, where {} is not enough
-	roots     *x509.CertPool    // of FastTLS
+	dialects  map[Server]load.Dialect
+	roots     *x509.CertPool // of FastTLS
 	serverCPU int
 	pinned    bool
 }
@@ -70,12 +73,19 @@ func NewRig(pin bool, servers ...Server) (*Rig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	r := &Rig{dir: dir, others: map[Server]func(string) []string{}, logins: map[Server]string{}}
+	r := &Rig{dir: dir, others: map[Server]func(string) []string{}, logins: map[Server]string{}, dialects: map[Server]load.Dialect{}}
 	if err := r.setUp(pin, servers); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// Pin does what NewRig does with pin, for one that has built without.
+func (r *Rig) Pin() (err error) {
+	r.pinned = true
+	r.serverCPU, err = pinDriver()
+	return err
 }
 
 func (r *Rig) setUp(pin bool, servers []Server) error {
@@ -94,16 +104,23 @@ func (r *Rig) setUp(pin bool, servers []Server) error {
 	if !pin {
 		return nil
 	}
-	r.pinned = true
-	r.serverCPU, err = pinDriver()
-	return err
+	return r.Pin()
 }
 
 // Close removes the built servers. Processes are stopped one by one, see Process.Stop.
 func (r *Rig) Close() { _ = os.RemoveAll(r.dir) }
 
+// Path returns where a file of that name lies in the rig's folder, which Close removes.
+func (r *Rig) Path(name string) string { return filepath.Join(r.dir, name) }
+
 // Add makes s a server that is started with the command that argv returns, on a loopback port.
 func (r *Rig) Add(s Server, argv func(port string) []string) { r.others[s] = argv }
+
+// AddSpeaking is Add for a server that speaks another dialect.
+func (r *Rig) AddSpeaking(s Server, d load.Dialect, argv func(port string) []string) {
+	r.dialects[s] = d
+	r.Add(s, argv)
+}
 
 // AddConfigured makes s our server with the given configuration, where logins need credentials: the text
 // of a JSON object. Fast must be one of the rig's servers.
@@ -113,6 +130,39 @@ func (r *Rig) AddConfigured(s Server, config, credentials string) error {
 		return []string{r.binary(Fast), "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
 	})
 	return os.WriteFile(r.config(s), []byte(config), 0o600)
+}
+
+// AddVariant makes s a server like one of ours, built with other flags of go build.
+func (r *Rig) AddVariant(s, like Server, flags ...string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	program := r.Path(string(s) + ".bin")
+	cmd := exec.Command("go", append(append([]string{"build", "-o", program}, flags...), "./cmd/deepstream-fast")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("bench: build %s: %w\n%s", s, err, out)
+	}
+	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s)))
+	if err := os.WriteFile(r.config(s), []byte(config), 0o600); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	r.Add(s, func(port string) []string {
+		return []string{program, "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
+	})
+	return nil
+}
+
+// AddProfiled makes s a server like one of ours that serves profiles at the returned address.
+func (r *Rig) AddProfiled(s, like Server) (addr string, err error) {
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s))) +
+		"\n[monitoringServer]\nenabled = true\npprof = true\nport = " + port + "\n"
+	return net.JoinHostPort("127.0.0.1", port), r.AddConfigured(s, config, "{}")
 }
 
 // ours reports whether s is deepstream-fast.

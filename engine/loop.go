@@ -239,6 +239,7 @@ func (l *Loop) postOutboxes() {
 func (l *Loop) advanceTimers() {
 	l.wheel.Advance(l.now, l.fired)
 	l.timers.Store(l.wheel.Len() > 0)
+	l.stats.pending.Store(int64(l.wheel.Len()))
 }
 
 func (l *Loop) fired(kind uint8, key uint64) {

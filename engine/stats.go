@@ -20,6 +20,7 @@ type counters struct {
 	handshakes, resumed, handshakesFailed    atomic.Uint64
 	handshakesShed, handshakeTimeouts        atomic.Uint64
 	wrongProtocol, proxyRefused              atomic.Uint64
+	pending                                  atomic.Int64 // timers, as of the last turn
 }
 
 // Stats are sums over all loops since the start. Every way of losing a connection or a frame that
@@ -56,6 +57,7 @@ type Stats struct {
 	HandshakesShed    uint64              // connections closed because too many handshakes were under way
 	HandshakeTimeouts uint64              // connections that never completed one
 	WrongProtocol     uint64              // plain HTTP on a TLS port, TLS on a plain one
+	Timers            int                 // pending, as of each loop's last turn
 	ProxyRefused      uint64              // PROXY headers that are missing, malformed or of somebody not trusted
 }
 
@@ -97,6 +99,7 @@ func (e *Engine) Stats() Stats {
 		s.HandshakeTimeouts += c.handshakeTimeouts.Load()
 		s.WrongProtocol += c.wrongProtocol.Load()
 		s.ProxyRefused += c.proxyRefused.Load()
+		s.Timers += int(c.pending.Load())
 	}
 	s.Refused, s.Unable, s.OwedBytes = e.refused.Load(), e.unable.Load(), e.owed.used.Load()
 	return s

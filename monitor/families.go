@@ -180,6 +180,7 @@ var coreFamilies = []Family{
 		Help: "Time of one pass of a loop over its mail, timers and output.", histogram: turns,
 	},
 	counter("deepstream_loop_slow_turns_total", "Turns of more than 20 ms.", func(s *Sample) uint64 { return s.Engine.LongTurns }),
+	gauge("deepstream_timers", "Timers pending on the loops, as of the last turn of each.", func(s *Sample) int { return s.Engine.Timers }),
 	counter("deepstream_panics_total", "Messages, requests or logins that made a handler panic; their connection was closed, or they were refused.", func(s *Sample) uint64 {
 		return s.Engine.Panics + s.Web.Panics + s.Auth.Hashing.Panics + s.Auth.Webhooks.Panics
 	}),

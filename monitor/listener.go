@@ -108,6 +108,9 @@ func (l *Listener) routes() http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		recorder := &contention{}
+		mux.HandleFunc("GET /debug/pprof/mutex", recorder.serve("mutex"))
+		mux.HandleFunc("GET /debug/pprof/block", recorder.serve("block"))
 	}
 	return mux
 }

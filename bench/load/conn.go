@@ -27,6 +27,8 @@ const (
 type Conn struct {
 	fd  int
 	buf []byte // bytes read beyond the last frame
+
+	dialect Dialect // set by the dialer, then constant
 }
 
 // Dial connects to addr ("127.0.0.1:6020"), upgrades, answers the challenge and logs in without
@@ -51,6 +53,19 @@ func DialAs(addr string, index int, timeout time.Duration, credentials string) (
 
 // dialChallenged does what comes before a login.
 func dialChallenged(addr string, index int, timeout time.Duration) (*Conn, error) {
+	c, err := dialUpgraded(addr, index, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.challenge(addr); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("load: connection %d: challenge: %w", index, err)
+	}
+	return c, nil
+}
+
+// dialUpgraded opens a WebSocket and says nothing on it.
+func dialUpgraded(addr string, index int, timeout time.Duration) (*Conn, error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil || !to.Addr().Is4() {
 		return nil, fmt.Errorf("load: address %q is not IPv4 host:port", addr)
@@ -60,9 +75,9 @@ func dialChallenged(addr string, index int, timeout time.Duration) (*Conn, error
 		return nil, fmt.Errorf("load: connection %d to %s: %w", index, addr, err)
 	}
 	c := &Conn{fd: fd}
-	if err := c.challenge(addr); err != nil {
+	if err := c.upgrade(addr); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("load: connection %d: challenge: %w", index, err)
+		return nil, fmt.Errorf("load: connection %d: upgrade: %w", index, err)
 	}
 	return c, nil
 }
@@ -101,15 +116,16 @@ func connect(to netip.AddrPort, index int, timeout time.Duration) (fd int, err e
 	return fd, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
 }
 
-func (c *Conn) challenge(addr string) error {
+func (c *Conn) upgrade(addr string) error {
 	request := "GET /deepstream HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + upgradeKey + "\r\n\r\n"
 	if err := writeAll(c.fd, []byte(request)); err != nil {
 		return err
 	}
-	if err := c.readUpgrade(); err != nil {
-		return err
-	}
+	return c.readUpgrade()
+}
+
+func (c *Conn) challenge(addr string) error {
 	challenge := appendField([]byte{fieldAction << 3, connectionChallenge}, fieldURL, "ws://"+addr+"/deepstream")
 	challenge = appendField(challenge, fieldProtocolVersion, "0.1a")
 	return c.ask(topicConnection, challenge, connectionAccept)
@@ -130,8 +146,12 @@ func (c *Conn) readUpgrade() error {
 	}
 }
 
-// Subscribe subscribes to names, in one message, and waits for the acknowledgement.
+// Subscribe subscribes to names, in one message, and waits for the acknowledgement. With NATS it may be
+// called once.
 func (c *Conn) Subscribe(names ...string) error {
+	if c.dialect == NATS {
+		return c.subscribeNATS(names...)
+	}
 	inner := appendField([]byte{fieldAction << 3, eventSubscribe}, fieldCorrelation, "0")
 	for _, n := range names {
 		inner = appendField(inner, fieldNames, n)

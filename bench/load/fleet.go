@@ -34,6 +34,7 @@ type Options struct {
 	Name         string        // the one name; default "bench/fanout"
 	Record       bool          // full updates of one record instead of events
 	Credentials  string        // JSON object to log in with; default {}
+	Dialect      Dialect       // what the server speaks above WebSocket frames; default Deepstream
 	Timeout      time.Duration // for every step of a login, and for a run without progress; default 10 s
 }
 
@@ -52,6 +53,10 @@ func (o *Options) validate() error {
 		return fmt.Errorf("load: %d subscribers, want 1 to %d", o.Subscribers, SubscribersMax)
 	case o.Publishers < 1 || o.Publishers > PublishersMax:
 		return fmt.Errorf("load: %d publishers, want 1 to %d", o.Publishers, PublishersMax)
+	case o.Dialect != Deepstream && o.Dialect != NATS:
+		return fmt.Errorf("load: unknown dialect %q", o.Dialect)
+	case o.Dialect == NATS && o.Record:
+		return errors.New("load: only deepstream has records")
 	case o.PayloadBytes < PayloadBytesMin || o.PayloadBytes > payloadBytesMax:
 		return fmt.Errorf("load: payload of %d bytes, want %d to %d", o.PayloadBytes, PayloadBytesMin, payloadBytesMax)
 	}
@@ -89,6 +94,7 @@ type Result struct {
 type subscriber struct {
 	conn    *Conn
 	rest    []byte   // the incomplete frame at the end of the last read
+	text    []byte   // NATS: the incomplete message at the end of the last frame
 	next    []uint32 // by publisher: the number its next message must carry
 	version uint64   // of the record, as of the last update
 }
@@ -110,6 +116,7 @@ type Fleet struct {
 	template []byte // the same as a masked frame
 	digitsAt int    // where the number stands in plain; in template it is as far from the end
 	digitsIn int    // the same in the JSON text
+	natsHead []byte // NATS: what stands before the JSON text of a delivery
 	topic    uint64 // of what is delivered
 	action   uint64
 
@@ -146,6 +153,10 @@ func DialFleet(opts Options) (*Fleet, error) {
 
 func (f *Fleet) buildTemplate() {
 	data, at := payload(f.opts.PayloadBytes, f.opts.Record)
+	if f.opts.Dialect == NATS {
+		f.buildNATS(data, at)
+		return
+	}
 	f.topic, f.action, f.digitsIn = topicEvent, eventEmit, at
 	if f.opts.Record {
 		f.topic, f.action = topicRecord, recordUpdate
@@ -162,7 +173,7 @@ func (f *Fleet) buildTemplate() {
 
 func (f *Fleet) dialAll() error {
 	for i := range f.opts.Subscribers {
-		c, err := DialAs(f.opts.Addr, i, f.opts.Timeout, f.opts.Credentials)
+		c, err := f.dial(i)
 		if err != nil {
 			return err
 		}
@@ -180,7 +191,7 @@ func (f *Fleet) dialAll() error {
 		}
 	}
 	for i := range f.opts.Publishers {
-		c, err := DialAs(f.opts.Addr, f.opts.Subscribers+i, f.opts.Timeout, f.opts.Credentials)
+		c, err := f.dial(f.opts.Subscribers + i)
 		if err != nil {
 			return err
 		}
@@ -191,6 +202,14 @@ func (f *Fleet) dialAll() error {
 		}
 	}
 	return nil
+}
+
+// dial opens the connection with the given number among all of the fleet.
+func (f *Fleet) dial(index int) (*Conn, error) {
+	if f.opts.Dialect == NATS {
+		return DialNATS(f.opts.Addr, index, f.opts.Timeout)
+	}
+	return DialAs(f.opts.Addr, index, f.opts.Timeout, f.opts.Credentials)
 }
 
 func (f *Fleet) subscribe(s *subscriber) error {
@@ -373,6 +392,9 @@ func (f *Fleet) read(s *subscriber) error {
 
 // count verifies every complete frame in b, read at now, and returns what is left of it.
 func (f *Fleet) count(s *subscriber, b []byte, now time.Duration) (rest []byte, err error) {
+	if f.opts.Dialect == NATS {
+		return eachMessage(b, func(payload []byte) error { return f.countNATS(s, payload, now) })
+	}
 	return eachMessage(b, func(payload []byte) error { return f.verify(s, payload, now) })
 }
 
@@ -384,6 +406,11 @@ func (f *Fleet) verify(s *subscriber, payload []byte, now time.Duration) error {
 	if err != nil {
 		return err
 	}
+	return f.land(s, i, now)
+}
+
+// land checks that message i is the one s must get next from its publisher, and counts it.
+func (f *Fleet) land(s *subscriber, i uint32, now time.Duration) error {
 	p := i % uint32(len(f.pubs))
 	if want := s.next[p]; i != want {
 		return fmt.Errorf("message %d of publisher %d instead of %d: lost, repeated or out of order", i, p, want)

@@ -1,8 +1,9 @@
-// Command rivals prints how deepstream-fast compares with the official server, the npm package
-// @deepstream/server, on the same CPU and under the same driver: acknowledged writes, 10,000 records
-// read by one client, and events.
+// Command rivals prints how deepstream-fast compares with other servers, on the same CPU and under the
+// same driver. The official one, the npm package @deepstream/server: acknowledged writes, and 10,000 records
+// read by one client. That one, NATS over WebSockets and the C floors: events, and memory.
 //
 //	bench/rivals/run -runs 10
+//	bench/rivals/run -runs 10 -inflight "" -reads 0        # events and memory only
 //
 // Ours keeps every write on disk before it acknowledges it; the official one, with the cache it comes
 // with, keeps nothing. It runs on Node with its default HTTP service; the native alternative, which is
@@ -41,13 +42,18 @@ type plan struct {
 	rig            *bench.Rig
 	duration, warm time.Duration
 	inFlight, subs []int
+	payloads       []int
+	modes          []bench.Mode
+	servers        []bench.Server // of events and memory
+	conns          int
 	writers        int
 	bytes, reads   int
-	table          bench.Comparison
+	table, events  bench.Comparison
+	memory         bench.MemoryTable
 }
 
 func run() error {
-	p := plan{table: bench.Comparison{Base: string(official)}}
+	p := plan{table: bench.Comparison{Base: string(official)}, events: bench.Comparison{Base: string(bench.Fast)}}
 	runs := flag.Int("runs", 10, "how often everything is measured")
 	flag.DurationVar(&p.duration, "time", 2*time.Second, "how long one measurement writes or publishes")
 	flag.DurationVar(&p.warm, "warm", 2*time.Second, "how long a server works before it is measured")
@@ -56,8 +62,21 @@ func run() error {
 	flag.IntVar(&p.reads, "reads", 5, "how often one measurement reads the 10,000 records; 0: none")
 	inFlight := flag.String("inflight", "1,8", "writes of a connection in flight, each of another record; empty: no writes")
 	subs := flag.String("subs", "10,100,1000", "numbers of subscribers of an event; empty: no events")
+	payloads := flag.String("payload", "64,1024", "bytes of JSON text of an event")
+	modes := flag.String("modes", "saturated,paced", "loads of events: saturated, paced, rate")
+	servers := flag.String("servers", "fast,f1,f2,nats,official", "who delivers events and is weighed, in the order of their turns; fast is what the others are related to")
+	flag.IntVar(&p.conns, "conns", 1000, "connections, and names that each subscribes to, of which the memory is measured once per run; 0: not")
 	flag.Parse()
+	for s := range strings.SplitSeq(*servers, ",") {
+		p.servers = append(p.servers, bench.Server(s))
+	}
+	for m := range strings.SplitSeq(*modes, ",") {
+		p.modes = append(p.modes, bench.Mode(m))
+	}
 	var err error
+	if p.payloads, err = numbers(*payloads); err != nil {
+		return fmt.Errorf("rivals: -payload: %w", err)
+	}
 	if p.inFlight, err = numbers(*inFlight); err != nil {
 		return fmt.Errorf("rivals: -inflight: %w", err)
 	}
@@ -67,11 +86,11 @@ func run() error {
 	if *runs < 1 || p.duration <= 0 || p.warm <= 0 || flag.NArg() > 0 {
 		return fmt.Errorf("rivals: -runs, -time and -warm must be positive, and there are no arguments")
 	}
-	if p.rig, err = bench.NewRig(true, bench.FastAck); err != nil {
+	if p.rig, err = bench.NewRig(true, p.built()...); err != nil {
 		return err
 	}
 	defer p.rig.Close()
-	versions, err := addOfficial(p.rig)
+	versions, err := p.addRivals()
 	if err != nil {
 		return err
 	}
@@ -86,7 +105,7 @@ func run() error {
 		}
 	}
 	fmt.Printf("%s; %s. An fdatasync takes %v; %d alternating runs of %v.\n`%s`\n\n", bench.Machine(), versions, sync, *runs, p.duration, bench.Command("bench/rivals/run"))
-	return p.table.Write(os.Stdout)
+	return p.write(os.Stdout)
 }
 
 func numbers(list string) (out []int, err error) {
@@ -138,14 +157,7 @@ func (p *plan) run() error {
 			return err
 		}
 	}
-	for _, n := range p.subs {
-		for _, s := range contestants {
-			if err := p.measureEvents(s, n); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return p.runFanout()
 }
 
 var contestants = []bench.Server{official, bench.FastAck}
@@ -190,20 +202,6 @@ func (p *plan) measureReads(server bench.Server) error {
 		return fmt.Errorf("%s: reads: %w", server, err)
 	}
 	p.table.Add("10,000 records, one message", string(server), s)
-	return nil
-}
-
-func (p *plan) measureEvents(server bench.Server, subscribers int) error {
-	b, err := p.rig.Begin(bench.Case{Server: server, Mode: bench.Saturated, Subscribers: subscribers})
-	if err != nil {
-		return err
-	}
-	defer b.End()
-	s, err := warmed(p.warm, p.duration, func(d time.Duration) (bench.Sample, error) { return b.Measure(0, d) })
-	if err != nil {
-		return fmt.Errorf("%s: events: %w", server, err)
-	}
-	p.table.Add(fmt.Sprintf("events, %d subscribers", subscribers), string(server), s)
 	return nil
 }
 
