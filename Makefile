@@ -11,7 +11,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz soak crash lint fmt bench bench-fanout bench-records bench-rivals bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz soak crash lint fmt bench bench-fanout bench-records bench-rivals bench-sparse bench-scale bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,8 +70,14 @@ bench-fanout: ## the fan-out table of the README: 10 alternating runs against th
 bench-records: ## acknowledged writes by durability, and updates against events: 10 alternating runs
 	$(GO) run ./bench/cmd/records -runs 10
 
-bench-rivals: ## against the official server: 10 alternating runs; needs Node and the npm registry
+bench-rivals: ## against the official server and NATS: 10 alternating runs; needs Node and the registries
 	bench/rivals/run -runs 10
+
+bench-sparse: ## many names with three subscribers each: 10 alternating runs against three sends
+	$(GO) run ./bench/cmd/sparse -runs 10
+
+bench-scale: ## connections and subscriptions by the thousand, dropped and back at once; see docs/scale.md
+	$(GO) run ./bench/cmd/scale -conns 8000 -subs 1000000
 
 bench-diff: ## benchstat of the working tree against BASE (a commit)
 	@scripts/bench-diff $(BASE)
@@ -82,7 +88,7 @@ vectors: ## record the golden wire vectors from the official encoder again
 golden: ## rewrite the scenario files; review the diff
 	$(GO) test ./rpc ./presence ./listen ./record ./session ./config -rewrite
 
-profile: ## CPU and heap profiles of the hot paths into profiles/
+profile: ## profiles of the server under load and of the hot paths into profiles/
 	@scripts/profile
 
 cover: ## coverage of the whole suite

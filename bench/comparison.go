@@ -81,6 +81,9 @@ func ratio(own, base []Sample, pick func(Sample) float64) []float64 {
 	return out
 }
 
+// Spread formats the median of v, which is not empty, with its lowest and highest.
+func Spread(v []float64, digits int) string { return spread(v, digits) }
+
 // spread formats the median of v with its lowest and highest.
 func spread(v []float64, digits int) string {
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, median(v), digits, slices.Min(v), digits, slices.Max(v))
