@@ -79,7 +79,7 @@ func (p *permissions) stats() *valve.Stats {
 // permissionPart is how rules are reloaded. Subscriptions are judged again by the new ones.
 func (s *Server) permissionPart() part {
 	return part{
-		name: "permission rules", keys: []string{"permission.options.permissions"},
+		name: "permission rules", keys: []string{"permission.options.permissions", "permission.options.watch"},
 		watched: func(c *config.Config) bool { return c.Permission.Options.Watch },
 		prepare: func(next *config.Config) (func(), error) {
 			rules, warnings, err := loadRules(next)

@@ -63,9 +63,10 @@ type Reloader struct {
 	applied map[string]*config.Config // and of each part, by its name
 }
 
-// Changed is what a reload has done. All are full keys of the configuration.
+// Changed is what a reload has done, by full keys of the configuration but for Reread.
 type Changed struct {
 	Applied []string `json:"applied,omitempty"` // in effect now
+	Reread  []string `json:"reread,omitempty"`  // parts, by name, that have read their files again
 	Restart []string `json:"restart,omitempty"` // in effect after a restart
 }
 
@@ -145,9 +146,9 @@ func (r *Reloader) refused(err error) error {
 }
 
 func (r *Reloader) report(c Changed) {
-	switch {
-	case len(c.Applied) > 0:
-		r.log.Info("reload: in effect now: "+strings.Join(c.Applied, ", "), eventKey, "INFO")
+	switch changed := slices.Concat(c.Applied, c.Reread); {
+	case len(changed) > 0:
+		r.log.Info("reload: in effect now: "+strings.Join(changed, ", "), eventKey, "INFO")
 	default:
 		r.log.Info("reload: nothing to put into effect", eventKey, "INFO")
 	}
@@ -171,6 +172,9 @@ func (r *Reloader) apply(next *config.Config, table []part) (Changed, error) {
 		}
 		applies = append(applies, apply)
 		c.Applied = append(c.Applied, keys...)
+		if len(keys) == 0 {
+			c.Reread = append(c.Reread, p.name)
+		}
 	}
 	for _, apply := range applies {
 		apply()

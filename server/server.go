@@ -165,7 +165,7 @@ func (s *Server) Done() <-chan struct{} { return s.engine.Done() }
 func (s *Server) Err() error { return s.engine.Err() }
 
 // Status says in a line what the server does, for the service manager.
-func (s *Server) Status() string { return "serving WebSockets on " + s.Addr().String() }
+func (s *Server) Status() string { return "serving WebSockets on " + s.urls("ws", s.front.path) }
 
 // Stop ends the server. Health checks fail at once, and after drainDelay it accepts nobody any more, gives
 // every client what is queued for it and then close code 1001, and waits for them until ctx ends. Every

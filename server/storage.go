@@ -50,7 +50,7 @@ func openStorage(cfg *config.Config, log *slog.Logger) (*storage, error) {
 	}
 	c, err := listenControl(dir, st.Backup, log)
 	if err != nil {
-		log.Warn("no backup can be asked for while the server runs", "event", "BACKUP", "error", err)
+		log.Warn("no backup and no reload can be asked for by command while the server runs", "event", "BACKUP", "error", err)
 	}
 	return &storage{store: st, control: c}, nil
 }

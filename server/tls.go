@@ -114,22 +114,22 @@ func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, erro
 // what fileLoad has read before.
 func readPEMs(cfg *config.Config, again bool) (cert, key, ca []byte, err error) {
 	ssl := &cfg.HTTPServer.Options.SSL
-	part := func(contents, file, loadedFrom string) (text []byte) {
+	text := func(contents, file, loadedFrom string) (pem []byte) {
 		switch {
 		case err != nil:
 			return nil
 		case file != "":
-			text, err = readPEM(inDir(cfg, file))
+			pem, err = readPEM(inDir(cfg, file))
 		case again && loadedFrom != "":
-			text, err = readPEM(loadedFrom)
+			pem, err = readPEM(loadedFrom)
 		default:
-			text = []byte(contents)
+			pem = []byte(contents)
 		}
-		return text
+		return pem
 	}
-	cert = part(ssl.Cert, ssl.CertFile, ssl.CertLoadedFrom)
-	key = part(ssl.Key, ssl.KeyFile, ssl.KeyLoadedFrom)
-	ca = part(ssl.CA, ssl.CAFile, ssl.CALoadedFrom)
+	cert = text(ssl.Cert, ssl.CertFile, ssl.CertLoadedFrom)
+	key = text(ssl.Key, ssl.KeyFile, ssl.KeyLoadedFrom)
+	ca = text(ssl.CA, ssl.CAFile, ssl.CALoadedFrom)
 	return cert, key, ca, err
 }
 

@@ -67,7 +67,7 @@ func (l *Loop) logLogin(c *engine.Conn, event, message string, args ...any) {
 func (l *Loop) logClose(c *engine.Conn, s *conn) {
 	suppressed := l.events.complainers[c.ID()].suppressed
 	delete(l.events.complainers, c.ID())
-	if !l.events.wants(slog.LevelInfo) {
+	if !l.events.wants(slog.LevelInfo) || s.used&usedDoor != 0 { // one that nobody has opened
 		return
 	}
 	args := []any{"event", "CLIENT_DISCONNECTED", "connection", c.ID().String()}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,13 +24,13 @@ func newReload(stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, key := range changed.Applied {
+			for _, key := range slices.Concat(changed.Applied, changed.Reread) {
 				fmt.Fprintln(stdout, "in effect now: "+key)
 			}
 			for _, key := range changed.Restart {
 				fmt.Fprintln(stdout, "needs a restart: "+key)
 			}
-			if len(changed.Applied)+len(changed.Restart) == 0 {
+			if len(changed.Applied)+len(changed.Reread)+len(changed.Restart) == 0 {
 				fmt.Fprintln(stdout, "nothing has changed")
 			}
 			return nil
