@@ -67,8 +67,14 @@ func (l *Loop) closedSocket(c *Conn) {
 func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 	l.owner.Enter()
 	defer l.owner.Leave()
-	b, _ := gc.Next(-1)
 	l.readClock()
+	if l.mail.news.Load() {
+		l.drainMail() // what is left has its turn
+		if c.gc == nil {
+			return gnet.None // which has closed it
+		}
+	}
+	b, _ := gc.Next(-1)
 	c.seen = l.now
 	l.stats.bytesIn.Add(uint64(len(b)))
 	if c.edge != nil {

@@ -223,7 +223,7 @@ func (l *Loop) postOutboxes() {
 			continue
 		}
 		other := l.engine.loops[dst]
-		if dropped := other.mail.put(mails); dropped > 0 {
+		if dropped := other.mail.putNews(mails); dropped > 0 {
 			l.stats.droppedMail.Add(uint64(dropped))
 			l.engine.slowLog.warn("MAILBOX_FULL", "a loop is overloaded: deliveries to its connections were dropped", "loop", dst, "dropped", dropped)
 		}

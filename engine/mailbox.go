@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // mailbox is the one shared door of a loop. Producers append a whole turn's mail under one lock;
 // the consumer swaps the two slices. It keeps the order of each producer.
@@ -10,12 +13,28 @@ type mailbox struct {
 	bytes int    // of the frames in it
 	work  []Mail // owned by the consumer
 	next  int    // first mail of work not yet handled
+
+	// news tells that in may have mail of other loops. It comes before what sockets have to say: who was
+	// told of its effect elsewhere may be speaking.
+	news atomic.Bool
 }
 
 // put appends mails and returns how many droppable ones did not fit.
 func (b *mailbox) put(mails []Mail) (dropped int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.putLocked(mails)
+}
+
+// putNews is put for mail of another loop.
+func (b *mailbox) putNews(mails []Mail) (dropped int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.news.Store(true)
+	return b.putLocked(mails)
+}
+
+func (b *mailbox) putLocked(mails []Mail) (dropped int) {
 	for i := range mails {
 		m := &mails[i]
 		if m.Droppable && (len(b.in) >= mailboxMax || b.bytes+len(m.Frame) > mailboxBytesMax) {
@@ -37,6 +56,7 @@ func (b *mailbox) take() *Mail {
 			b.work = nil
 		}
 		b.mu.Lock()
+		b.news.Store(false)
 		b.work, b.in, b.bytes = b.in, b.work, 0
 		b.mu.Unlock()
 		if len(b.work) == 0 {
