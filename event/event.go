@@ -6,7 +6,8 @@
 //   - A subscriber gets name and data and nothing else a sender may have put into the message.
 //   - Data that is not JSON reaches nobody: the official client would stop working on it.
 //
-// Cost: an EMIT is one permission decision, one scan of its data and one publish; 0 allocations.
+// Cost: an EMIT is one permission decision, one scan of its data, which a rule that looks at the data has made
+// already, and one publish; 0 allocations.
 // Source: spec/events.md. Stability: internal, may change.
 package event
 

@@ -54,6 +54,6 @@
 // an array is refused. (The client differs from its server in one more case, which the server decides:
 // before it erases from an array it has just created, it fills that with null up to the index.)
 //
-// Cost: one pass, at a nanosecond a byte or less, for a patch also a copy; see BenchmarkValid, BenchmarkGet
-// and BenchmarkSet. The depth of a path adds nothing. Stability: internal, may change.
+// Cost: one pass, at 0.4 to 0.9 ns a byte, for a patch also a copy; see BenchmarkValid, BenchmarkMember,
+// BenchmarkGet and BenchmarkSet. The depth of a path adds nothing. Stability: internal, may change.
 package lazyjson

@@ -13,8 +13,10 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
 			return nil, false, false
 		}
-		end := skipKey(doc, i+1)
-		if end < 0 {
+		end := skipShort(doc, i+1)
+		if end < len(doc) && doc[end] == '"' {
+			end++
+		} else if end = skipString(doc, end); end < 0 {
 			return nil, false, false
 		}
 		spelled := doc[i+1 : end-1]

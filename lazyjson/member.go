@@ -13,8 +13,10 @@ func Member(obj, key []byte) (value []byte, found bool) {
 		if i = skipSpace(obj, i); i >= len(obj) || obj[i] != '"' {
 			return value, found
 		}
-		end := skipKey(obj, i+1)
-		if end < 0 {
+		end := skipShort(obj, i+1)
+		if end < len(obj) && obj[end] == '"' {
+			end++
+		} else if end = skipString(obj, end); end < 0 {
 			return value, found
 		}
 		spelled := obj[i+1 : end-1]

@@ -166,12 +166,18 @@ func skipString(b []byte, i int) int {
 // skipKey is skipString for keys, which are short, and similar in what one program writes: branches that
 // are predicted right beat the latency of looking at eight bytes at once.
 func skipKey(b []byte, i int) int {
-	for end := min(i+12, len(b)); i < end && class[b[i]]&special == 0; i++ {
-	}
-	if i < len(b) && b[i] == '"' {
+	if i = skipShort(b, i); i < len(b) && b[i] == '"' {
 		return i + 1
 	}
 	return skipString(b, i)
+}
+
+// skipShort is skipPlain byte by byte, and small enough to be part of its callers.
+func skipShort(b []byte, i int) int {
+	for i < len(b) && class[b[i]]&special == 0 {
+		i++
+	}
+	return i
 }
 
 // skipStringTail is skipString for the last bytes of b.

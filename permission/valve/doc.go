@@ -26,6 +26,7 @@
 //   - Everything is bounded: depthMax, ruleBytesMax, textBytesMax, the limits of regex.go and load.go,
 //     selectionsMax and referencesMax.
 //
-// Cost: a rule without data is decided in about 100 ns without allocations, see BenchmarkCheck; looking a
-// member up costs a scan of the text around it. Stability: the language is stable, the API internal.
+// Cost: a rule that compares ids and names is decided in about 25 ns without allocations, one that looks at
+// members of small JSON in 100 to 150, see BenchmarkCheck. Looking a member up costs a scan of the object
+// around it, half a nanosecond a byte; the first look at what was sent is also its only check. Stability: the language is stable, the API internal.
 package valve
