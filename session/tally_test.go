@@ -175,8 +175,11 @@ func TestTallyOfASilentLoop(t *testing.T) {
 	r := startRig(t, defaults(2))
 	r.connect("a")
 	r.login("a")
+	r.fence()
 	before := r.tally()
 	hold, held := make(chan struct{}), make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(hold) })
+	defer letGo() // a failure must not leave the loop waiting
 	r.eng.Post(1, engine.Mail{Kind: mailCall, Body: func(*Loop) { close(held); <-hold }})
 	<-held
 	for range 3 {
@@ -188,7 +191,7 @@ func TestTallyOfASilentLoop(t *testing.T) {
 			t.Fatalf("%d logins answered, want the %d known before", got, want)
 		}
 	}
-	close(hold)
+	letGo()
 	if s := r.tally(); len(s.Silent) != 0 {
 		t.Errorf("silent %v, after it went on", s.Silent)
 	}
