@@ -23,9 +23,9 @@ type Options struct {
 type Out interface {
 	// Send delivers m to a connection. It copies what it keeps: m and its slices die on return.
 	Send(to protocol.ConnID, m *protocol.Message)
-	// Announce tells the subscribers of this node that user came online, or else went offline.
-	// user dies on return.
-	Announce(user []byte, joined bool)
+	// Announce tells the subscribers of this node, but for conn, that user came online by it, or else
+	// went offline with it. user dies on return.
+	Announce(user []byte, conn protocol.ConnID, joined bool)
 }
 
 // Directory is the set of online users. Its methods run on its home loop's goroutine only; slices
@@ -72,7 +72,7 @@ func (d *Directory) Login(conn protocol.ConnID, user []byte) {
 	d.pos[view(id)] = uint32(len(d.ids))
 	d.ids = append(d.ids, id)
 	d.counts = append(d.counts, 1)
-	d.out.Announce(id, true)
+	d.out.Announce(id, conn, true)
 }
 
 // Logout counts one connection of user less, and announces the user if it was the last.
@@ -98,7 +98,7 @@ func (d *Directory) Logout(conn protocol.ConnID, user []byte) {
 	delete(d.pos, view(id))
 	d.ids[last] = nil
 	d.ids, d.counts = d.ids[:last], d.counts[:last]
-	d.out.Announce(id, false)
+	d.out.Announce(id, conn, false)
 }
 
 // QueryAll answers with all online users except self, which need not be online. The list sent is

@@ -32,7 +32,7 @@ func (r *recorder) Send(_ protocol.ConnID, m *protocol.Message) {
 	}
 }
 
-func (r *recorder) Announce(user []byte, joined bool) {
+func (r *recorder) Announce(user []byte, _ protocol.ConnID, joined bool) {
 	r.user, r.join = string(user), joined
 	r.calls++
 }
@@ -247,7 +247,7 @@ func FuzzDirectory(f *testing.F) {
 type quiet struct{ sent int }
 
 func (q *quiet) Send(protocol.ConnID, *protocol.Message) { q.sent++ }
-func (q *quiet) Announce([]byte, bool)                   {}
+func (q *quiet) Announce([]byte, protocol.ConnID, bool)  {}
 
 // login brings n users online and returns their ids.
 func login(d *Directory, n int) [][]byte {

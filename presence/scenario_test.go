@@ -15,7 +15,7 @@ type machine struct {
 
 func (m *machine) Send(to protocol.ConnID, msg *protocol.Message) { m.Transcript.Send(to, msg) }
 
-func (m *machine) Announce(user []byte, joined bool) {
+func (m *machine) Announce(user []byte, _ protocol.ConnID, joined bool) {
 	if joined {
 		m.Addf("join %q", user)
 	} else {

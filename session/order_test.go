@@ -30,3 +30,22 @@ func TestAnAcknowledgedProviderIsFound(t *testing.T) {
 		}
 	}
 }
+
+// A connection does not hear of its own login, however late the directory of users hears of it.
+func TestNobodyHearsOfHisOwnLogin(t *testing.T) {
+	r := startRig(t, defaults(3))
+	for i := range 100 {
+		name := fmt.Sprint("user", i)
+		r.connect(name)
+		r.send(name, "CONNECTION CHALLENGE url=ws://test")
+		r.arrived(name)
+		r.send(name, fmt.Sprintf("AUTH REQUEST data=`{%q:%q}`", "username", name), "PRESENCE SUBSCRIBE_ALL", "PRESENCE SUBSCRIBE names=["+name+"]")
+		r.settleMail()
+		for _, line := range r.arrived(name) {
+			if strings.Contains(line, "JOIN") && strings.Contains(line, name+`"`) {
+				t.Fatal(line)
+			}
+		}
+		r.close(name)
+	}
+}

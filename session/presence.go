@@ -157,18 +157,19 @@ type presenceOut struct{ l *Loop }
 func (o presenceOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Reply) }
 
 // Announce tells those who subscribed to everybody, then those who subscribed to this user. Nothing
-// would ever repair it if that were dropped.
-func (o presenceOut) Announce(user []byte, joined bool) {
+// would ever repair it if that were dropped. A connection does not hear of its own login, which came
+// before it could subscribe.
+func (o presenceOut) Announce(user []byte, conn protocol.ConnID, joined bool) {
 	all, one := protocol.PresenceLeaveAll, protocol.PresenceLeave
 	if joined {
 		all, one = protocol.PresenceJoinAll, protocol.PresenceJoin
 	}
-	o.publish(presenceAllSpace, nil, all, user)
-	o.publish(presenceSpace, user, one, user)
+	o.publish(presenceAllSpace, nil, conn, all, user)
+	o.publish(presenceSpace, user, conn, one, user)
 }
 
-func (o presenceOut) publish(space byte, name []byte, action protocol.Action, user []byte) {
+func (o presenceOut) publish(space byte, name []byte, except protocol.ConnID, action protocol.Action, user []byte) {
 	m := &o.l.reply
 	*m = protocol.Message{Topic: protocol.TopicPresence, Action: action, Name: user}
-	o.l.news.Publish(o.l.bulk.Key(space, name), 0, m)
+	o.l.news.Publish(o.l.bulk.Key(space, name), except, m)
 }

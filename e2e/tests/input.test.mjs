@@ -53,7 +53,7 @@ const table = [
 for (const [what, bytes, replies] of table) {
   for (const phase of ['P1', 'P2', 'P3']) {
     test(`${what} in ${phase}`, async () => {
-      const raw = await server.raw(phase)
+      const raw = await server.raw(phase, `${what} ${phase}`) // so that nobody comes or goes who is of its name
       raw.sendFrame(bytes)
       const expected = replies[phase]
       if (expected?.closing) {
