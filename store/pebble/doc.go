@@ -27,7 +27,7 @@
 // with them damage is found that Pebble takes for the work of a crash. What stays invisible is the
 // loss of the end of the last log, or of a whole log, in a folder that was not closed.
 //
-// A log is made in its full size of 16 MiB where 1 GiB is free, so that an fdatasync need not write the
+// A log is made in its full size of 4 MiB where 1 GiB is free, so that an fdatasync need not write the
 // file's inode. About six of them exist at a time, and are reused.
 //
 // # Tombstones

@@ -26,8 +26,8 @@ const (
 // Limits and times that nobody has needed to configure.
 const (
 	batchBytesMax    = 4 << 20 // of one commit, unless a single Submit is larger
-	memTableBytesMax = 16 << 20
-	memTablesMax     = 4   // with the above, bounds what a start has to replay
+	memTableBytesMax = 4 << 20
+	memTablesMax     = 8   // with the above, bounds what a start has to replay
 	sweepMax         = 512 // tombstones collected in one commit: a few milliseconds of reading
 	openFilesMax     = 1000
 	probeSpareBytes  = 4 << 20 // that must be free beyond the logs before a full disk is tried again
