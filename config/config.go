@@ -121,19 +121,16 @@ type HTTPServerOptions struct {
 // SSL holds the contents of PEM files, as the official server takes them, normally by fileLoad, or their
 // names.
 type SSL struct {
-	Key               string   `key:"key" default:"" doc:"Private key, PEM text."`
-	Cert              string   `key:"cert" default:"" doc:"Certificate chain, PEM text."`
-	CA                string   `key:"ca" default:"" doc:"Certificate authorities, PEM text: they complete the chain, and judge client certificates."`
-	KeyFile           string   `key:"keyFile" default:"" doc:"File of the private key, instead of key. A relative path starts at the configuration file."`
-	CertFile          string   `key:"certFile" default:"" doc:"File of the certificate chain, instead of cert."`
-	CAFile            string   `key:"caFile" default:"" doc:"File of certificate authorities, instead of ca."`
-	RequireClientCert bool     `key:"requireClientCert" default:"false" doc:"Refuse clients without a certificate that one of the authorities has issued."`
-	WatchInterval     Duration `key:"watchInterval" default:"0s" range:"0s..1h" doc:"Time between two looks whether the files have changed; 0 does not look."`
-	DHParams          Ignored  `key:"dhParams" ignored:"only elliptic curves are used" doc:"Diffie-Hellman parameters of the official uws service."`
-	Passphrase        string   `key:"passphrase" default:"" doc:"Passphrase of the private key."`
-
-	// Set by Load: the files that the contents came from by fileLoad, empty for what did not.
-	CertLoadedFrom, KeyLoadedFrom, CALoadedFrom string
+	Key               string  `key:"key" default:"" doc:"Private key, PEM text."`
+	Cert              string  `key:"cert" default:"" doc:"Certificate chain, PEM text."`
+	CA                string  `key:"ca" default:"" doc:"Certificate authorities, PEM text: they complete the chain, and judge client certificates."`
+	KeyFile           string  `key:"keyFile" default:"" doc:"File of the private key, instead of key. A relative path starts at the configuration file."`
+	CertFile          string  `key:"certFile" default:"" doc:"File of the certificate chain, instead of cert."`
+	CAFile            string  `key:"caFile" default:"" doc:"File of certificate authorities, instead of ca."`
+	RequireClientCert bool    `key:"requireClientCert" default:"false" doc:"Refuse clients without a certificate that one of the authorities has issued."`
+	Watch             bool    `key:"watch" default:"false" doc:"Reload the files when they change."`
+	DHParams          Ignored `key:"dhParams" ignored:"only elliptic curves are used" doc:"Diffie-Hellman parameters of the official uws service."`
+	Passphrase        string  `key:"passphrase" default:"" doc:"Passphrase of the private key."`
 }
 
 // Endpoint is one way in. Only the options of its Type are set.

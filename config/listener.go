@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"strconv"
-	"strings"
 )
 
 // UnixSocket is a way in beside the TCP port, or instead of it, for a proxy on the same machine.
@@ -46,17 +45,6 @@ func (p *ProxyProtocol) Parse() (networks []netip.Prefix, unix bool, err error) 
 	return networks, unix, nil
 }
 
-// remember notes the files that fileLoad took the contents from, so that they can be read again.
-func (s *SSL) remember(at map[string]*node, path string) {
-	from := func(key string) string {
-		if n := at[path+key]; n != nil {
-			return n.file
-		}
-		return ""
-	}
-	s.CertLoadedFrom, s.KeyLoadedFrom, s.CALoadedFrom = from("cert"), from("key"), from("ca")
-}
-
 // Enabled reports whether TLS is asked for.
 func (s *SSL) Enabled() bool { return s.Cert != "" || s.CertFile != "" }
 
@@ -94,15 +82,16 @@ func (k *checker) ssl(s *SSL, path string) {
 			k.problem(path, fmt.Sprintf("%s: %s is missing: set %s = \"fileLoad(<file>)\", or %sFile to the name of the file", path, part.key, part.key, part.key))
 		}
 	}
-	if s.WatchInterval > 0 && len(s.Files()) == 0 {
-		k.warn(path+".watchInterval", path+".watchInterval has no effect: no file is named")
+	loaded := func(key string) bool { n := k.at[path+"."+key]; return n != nil && n.file != "" }
+	if s.Watch && len(s.Files()) == 0 && !loaded("cert") && !loaded("key") && !loaded("ca") {
+		k.warn(path+".watch", path+".watch has no effect: no file is named")
 	}
 }
 
-// Files returns the names of the files that make up s, as far as they are known.
+// Files returns the names of the files of s, as they are written.
 func (s *SSL) Files() (names []string) {
-	for _, name := range []string{s.CertFile, s.CertLoadedFrom, s.KeyFile, s.KeyLoadedFrom, s.CAFile, s.CALoadedFrom} {
-		if strings.TrimSpace(name) != "" {
+	for _, name := range []string{s.CertFile, s.KeyFile, s.CAFile} {
+		if name != "" {
 			names = append(names, name)
 		}
 	}

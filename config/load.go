@@ -88,7 +88,6 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 		x.expand(root)
 		d := decoder{report: r, at: map[string]*node{}, broken: map[string]bool{}}
 		d.section(root, reflect.ValueOf(&c).Elem(), "")
-		c.HTTPServer.Options.SSL.remember(d.at, "httpServer.options.ssl.")
 		k := checker{report: r, at: d.at, broken: d.broken}
 		k.config(&c)
 		files = d.files()

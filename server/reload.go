@@ -18,10 +18,11 @@ type part struct {
 	name string
 	keys []string // that it covers, as config.Covers has them
 
-	// external reports that it reads files by itself, which may have changed although no key has. nil: it
-	// does not.
-	external func(*config.Config) bool
-	// watched reports that the files its keys are loaded from are to be looked after. nil: never.
+	// external lists the files that it reads by itself, which may have changed although no key has. nil:
+	// there are none.
+	external func(*config.Config) []string
+	// watched reports that its files, those its keys are loaded from included, are to be looked after. nil:
+	// never.
 	watched func(*config.Config) bool
 	// prepare judges what next says and returns how to put it into effect, which cannot fail. It may take
 	// its time: it runs on no loop.
@@ -163,7 +164,7 @@ func (r *Reloader) apply(next *config.Config, table []part) (Changed, error) {
 	var applies []func()
 	for _, p := range table {
 		keys := coveredBy(p, config.Changes(r.applied[p.name], next))
-		if len(keys) == 0 && (p.external == nil || !p.external(next)) {
+		if len(keys) == 0 && (p.external == nil || len(p.external(next)) == 0) {
 			continue
 		}
 		apply, err := p.prepare(next)
@@ -219,6 +220,9 @@ func (r *Reloader) watched() map[string][]string {
 			if len(coveredBy(p, []string{key})) > 0 {
 				files[p.name] = append(files[p.name], file)
 			}
+		}
+		if p.external != nil {
+			files[p.name] = append(files[p.name], p.external(cfg)...)
 		}
 	}
 	return files

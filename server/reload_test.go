@@ -43,7 +43,7 @@ type reloadBench struct {
 	dir      string
 	applied  []string // what the extra part was given
 	fail     error    // of its prepare
-	external bool
+	external []string
 	watch    bool
 }
 
@@ -63,7 +63,7 @@ func newReloadBench(t *testing.T, text string) *reloadBench {
 	b.Reloader = NewReloader(startServer(t, nil), cfg, log, nil, load)
 	rules := part{
 		name: "rules", keys: []string{"permission.options.permissions"},
-		external: func(*config.Config) bool { return b.external },
+		external: func(*config.Config) []string { return b.external },
 		watched:  func(c *config.Config) bool { return b.watch },
 		prepare: func(next *config.Config) (func(), error) {
 			text := "none"
@@ -170,7 +170,7 @@ func TestReloadReadsReferencedFiles(t *testing.T) {
 	b.write(t, "rules.yml", "a: two\n")
 	b.reload(t, "permission.options.permissions", "")
 	b.reload(t, "", "")
-	b.external = true // reads something by itself
+	b.external = []string{"a file"} // reads something by itself
 	b.reload(t, "", "")
 	if want := []string{"one", "two", "two"}; !slices.Equal(b.applied, want) {
 		t.Errorf("applied %q, want %q", b.applied, want)

@@ -71,7 +71,6 @@ func StartOn(inherited net.Listener, cfg *config.Config, log *slog.Logger) (*Ser
 		return nil, errors.Join(err, s.release())
 	}
 	go tidyMemory(s.engine.Done(), func() uint64 { return s.engine.Stats().Closed }) // ends with the engine
-	s.certs.start(s.engine.Done())
 	s.front.ready.Store(true)
 	s.monitoring.begin(s)
 	s.announce()

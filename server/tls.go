@@ -2,13 +2,9 @@ package server
 
 import (
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"deepstream-fast/config"
@@ -66,11 +62,6 @@ func (s *Server) urls(scheme, path string) string {
 	return strings.Join(all, " and ")
 }
 
-// ReloadCertificates reads the files of httpServer.options.ssl again. Clients that are connected stay.
-// On an error the certificate of before is shown further. Without TLS, or with contents that come from
-// no file, there is nothing to do. Safe for concurrent use.
-func (s *Server) ReloadCertificates() error { return s.certs.reload() }
-
 // CertificateExpires returns when the first certificate of the chain that is shown ends, the zero time
 // without TLS.
 func (s *Server) CertificateExpires() time.Time {
@@ -87,17 +78,12 @@ type certificates struct {
 	log     *slog.Logger
 	source  *certs.Source
 	options certs.Options
-
-	mu sync.Mutex // one reload at a time
-
-	cfg atomic.Pointer[config.Config] // whose files are shown
 }
 
 func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
 	ssl := &cfg.HTTPServer.Options.SSL
 	c := &certificates{log: log}
-	c.cfg.Store(cfg)
-	cert, key, ca, err := readPEMs(cfg, false)
+	cert, key, ca, err := readPEMs(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -110,26 +96,23 @@ func openCertificates(cfg *config.Config, log *slog.Logger) (*certificates, erro
 	return c, nil
 }
 
-// readPEMs returns the three texts: from their files, or as the configuration has them. again reads also
-// what fileLoad has read before.
-func readPEMs(cfg *config.Config, again bool) (cert, key, ca []byte, err error) {
+// readPEMs returns the three texts: from their files, or as the configuration has them.
+func readPEMs(cfg *config.Config) (cert, key, ca []byte, err error) {
 	ssl := &cfg.HTTPServer.Options.SSL
-	text := func(contents, file, loadedFrom string) (pem []byte) {
+	text := func(contents, file string) (pem []byte) {
 		switch {
 		case err != nil:
 			return nil
 		case file != "":
 			pem, err = readPEM(inDir(cfg, file))
-		case again && loadedFrom != "":
-			pem, err = readPEM(loadedFrom)
 		default:
 			pem = []byte(contents)
 		}
 		return pem
 	}
-	cert = text(ssl.Cert, ssl.CertFile, ssl.CertLoadedFrom)
-	key = text(ssl.Key, ssl.KeyFile, ssl.KeyLoadedFrom)
-	ca = text(ssl.CA, ssl.CAFile, ssl.CALoadedFrom)
+	cert = text(ssl.Cert, ssl.CertFile)
+	key = text(ssl.Key, ssl.KeyFile)
+	ca = text(ssl.CA, ssl.CAFile)
 	return cert, key, ca, err
 }
 
@@ -139,23 +122,6 @@ func readPEM(path string) ([]byte, error) {
 		return nil, fmt.Errorf("server: httpServer.options.ssl: %w", err)
 	}
 	return text, nil
-}
-
-func (c *certificates) reload() error {
-	if c == nil {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	cfg := c.cfg.Load()
-	if len(cfg.HTTPServer.Options.SSL.Files()) == 0 {
-		return nil
-	}
-	cert, key, ca, err := readPEMs(cfg, true)
-	if err != nil {
-		return err
-	}
-	return c.show(cert, key, ca)
 }
 
 // show puts a certificate into effect. With an error the one of before stays.
@@ -172,10 +138,16 @@ func (c *certificates) show(cert, key, ca []byte) error {
 func (c *certificates) part() part {
 	const ssl = "httpServer.options.ssl."
 	return part{
-		name: "certificates", keys: []string{ssl + "cert", ssl + "key", ssl + "ca", ssl + "certFile", ssl + "keyFile", ssl + "caFile"},
-		external: func(next *config.Config) bool { return len(next.HTTPServer.Options.SSL.Files()) > 0 },
+		name: "certificates", keys: []string{ssl + "cert", ssl + "key", ssl + "ca", ssl + "certFile", ssl + "keyFile", ssl + "caFile", ssl + "watch"},
+		external: func(cfg *config.Config) (paths []string) {
+			for _, name := range cfg.HTTPServer.Options.SSL.Files() {
+				paths = append(paths, inDir(cfg, name))
+			}
+			return paths
+		},
+		watched: func(cfg *config.Config) bool { return cfg.HTTPServer.Options.SSL.Watch },
 		prepare: func(next *config.Config) (func(), error) {
-			cert, key, ca, err := readPEMs(next, false)
+			cert, key, ca, err := readPEMs(next)
 			if err != nil {
 				return nil, err
 			}
@@ -185,9 +157,6 @@ func (c *certificates) part() part {
 				return nil, err
 			}
 			return func() {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.cfg.Store(next)
 				if err := c.show(cert, key, ca); err != nil {
 					c.log.Error(err.Error(), eventKey, "CERTIFICATE")
 				}
@@ -205,75 +174,4 @@ func (c *certificates) warnOfExpiry() {
 		message = "the TLS certificate has expired: clients will refuse it"
 	}
 	c.log.Warn(message, "event", "CERTIFICATE", "expires", c.source.Expires().UTC().Format(time.DateTime))
-}
-
-// start looks after the files until done is closed, if that is asked for.
-func (c *certificates) start(done <-chan struct{}) {
-	if c == nil {
-		return
-	}
-	ssl := &c.cfg.Load().HTTPServer.Options.SSL
-	if ssl.WatchInterval > 0 && len(ssl.Files()) > 0 {
-		tick := time.NewTicker(ssl.WatchInterval.Std())
-		go func() { // ends with the engine
-			defer tick.Stop()
-			c.watch(tick.C, done)
-		}()
-	}
-}
-
-// watch looks whenever tick says so.
-func (c *certificates) watch(tick <-chan time.Time, done <-chan struct{}) {
-	seen := c.state()
-	for {
-		select {
-		case <-done:
-			return
-		case <-tick:
-			seen = c.look(seen)
-		}
-	}
-}
-
-// look reloads the files if they are not as seen, and returns how they are. A certificate and its key are
-// two files, so one look may find them half replaced: the next one finds another change.
-func (c *certificates) look(seen [6]fileState) [6]fileState {
-	now := c.state()
-	if now == seen {
-		return seen
-	}
-	if err := c.reload(); err != nil {
-		c.log.Warn(err.Error(), "event", "CERTIFICATE")
-	}
-	return now
-}
-
-// fileState is what tells one content of a file from another without reading it.
-type fileState struct {
-	modified time.Time
-	size     int64
-	missing  bool
-}
-
-// state returns that of all files, in a form that can be compared.
-func (c *certificates) state() (all [6]fileState) {
-	ssl := &c.cfg.Load().HTTPServer.Options.SSL
-	for i, name := range []string{ssl.CertFile, ssl.KeyFile, ssl.CAFile} {
-		if name != "" {
-			all[i] = stateOf(os.Stat(inDir(c.cfg.Load(), name)))
-		}
-	}
-	for i, path := range []string{ssl.CertLoadedFrom, ssl.KeyLoadedFrom, ssl.CALoadedFrom} {
-		if path != "" {
-			all[3+i] = stateOf(os.Stat(path))
-		}
-	}
-	return all
-}
-
-func stateOf(info fs.FileInfo, err error) fileState {
-	if err != nil {
-		return fileState{missing: true}
-	}
-	return fileState{modified: info.ModTime(), size: info.Size()}
 }

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -29,20 +29,42 @@ func (f folder) write(name string, text []byte) {
 	}
 }
 
+// load returns the configuration with ssl as its TLS section.
 func (f folder) load(ssl string) *config.Config {
 	f.t.Helper()
 	f.write("conf.toml", []byte("[storage]\ntype = \"none\"\n[httpServer.options]\nhost = \"127.0.0.1\"\nport = 0\n[httpServer.options.ssl]\n"+ssl))
-	cfg, err := config.Load(filepath.Join(f.dir, "conf.toml"), func(string) (string, bool) { return "", false })
+	cfg, err := f.reread()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	return cfg
 }
 
+func (f folder) reread() (*config.Config, error) {
+	return config.Load(filepath.Join(f.dir, "conf.toml"), func(string) (string, bool) { return "", false })
+}
+
+// start runs a server with ssl as its TLS section. logged returns all that was logged, and ends the log.
+func (f folder) start(ssl string) (s *Server, r *Reloader, logged func() string) {
+	f.t.Helper()
+	cfg, out := f.load(ssl), &sink{}
+	log := OpenLog(cfg, out, out, false)
+	f.t.Cleanup(log.Close)
+	s, err := Start(cfg, log.Logger)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	return s, NewReloader(s, cfg, log, nil, f.reread), func() string {
+		log.Close()
+		return out.String()
+	}
+}
+
 const (
 	byName   = "certFile = \"cert.pem\"\nkeyFile = \"key.pem\"\n"
 	byMacro  = "cert = \"fileLoad(cert.pem)\"\nkey = \"fileLoad(key.pem)\"\n"
-	watching = "watchInterval = \"1h\"\n"
+	watching = "watch = true\n"
 )
 
 func TestCertificatesAreReloaded(t *testing.T) {
@@ -53,12 +75,7 @@ func TestCertificatesAreReloaded(t *testing.T) {
 			f := folder{t, t.TempDir()}
 			f.write("cert.pem", first.CertPEM())
 			f.write("key.pem", first.KeyPEM())
-			var log bytes.Buffer
-			s, err := Start(f.load(ssl+watching), slog.New(slog.NewTextHandler(&log, nil)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = s.Stop(t.Context()) })
+			s, r, logged := f.start(ssl)
 			client := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: root.Pool()}, DisableKeepAlives: true}
 			shown := func() string {
 				t.Helper()
@@ -72,25 +89,29 @@ func TestCertificatesAreReloaded(t *testing.T) {
 				}
 				return answer.TLS.PeerCertificates[0].Subject.CommonName
 			}
-			if shown() != "first" || !strings.Contains(log.String(), "wss://") || strings.Contains(log.String(), "ends soon") {
-				t.Errorf("at the start: %s", log.String())
+			reload := func() error {
+				_, err := r.Reload()
+				return err
+			}
+			if name := shown(); name != "first" {
+				t.Errorf("%q is shown at the start", name)
 			}
 			f.write("cert.pem", second.CertPEM())
-			if err := s.ReloadCertificates(); err == nil || !strings.Contains(err.Error(), "does not match") || shown() != "first" {
+			if err := reload(); err == nil || !strings.Contains(err.Error(), "does not match") || shown() != "first" {
 				t.Errorf("half a change: %v", err)
 			}
 			f.write("key.pem", second.KeyPEM())
-			if err := s.ReloadCertificates(); err != nil || shown() != "second" || !s.CertificateExpires().Equal(second.NotAfter) {
+			if err := reload(); err != nil || shown() != "second" || !s.CertificateExpires().Equal(second.NotAfter) {
 				t.Errorf("a whole change: %v, expires %v", err, s.CertificateExpires())
-			}
-			if !strings.Contains(log.String(), "ends soon") {
-				t.Errorf("no warning of a certificate with a day to live: %s", log.String())
 			}
 			if err := os.Remove(filepath.Join(f.dir, "key.pem")); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.ReloadCertificates(); err == nil || shown() != "second" {
+			if err := reload(); err == nil || shown() != "second" {
 				t.Errorf("a missing key: %v", err)
+			}
+			if log := logged(); !strings.Contains(log, "wss://") || strings.Count(log, "ends soon") != 1 {
+				t.Errorf("no address, or not one warning, of the certificate with a day to live:\n%s", log)
 			}
 		})
 	}
@@ -98,36 +119,38 @@ func TestCertificatesAreReloaded(t *testing.T) {
 
 func TestCertificatesAreWatched(t *testing.T) {
 	root := testkit.Root("root")
-	first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 200*24*time.Hour)
-	f := folder{t, t.TempDir()}
-	f.write("cert.pem", first.CertPEM())
-	f.write("key.pem", first.KeyPEM())
-	var log bytes.Buffer
-	c, err := openCertificates(f.load(byName+watching), slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := c.state()
-	look := func() { seen = c.look(c.look(seen)) } // the second time there is nothing new
-	look()
-	f.write("cert.pem", append(second.CertPEM(), '\n'))
-	look()
-	if !c.source.Expires().Equal(first.NotAfter) {
-		t.Error("half a change was taken")
-	}
-	f.write("key.pem", append(second.KeyPEM(), '\n'))
-	look()
-	if !c.source.Expires().Equal(second.NotAfter) {
-		t.Error("a whole change was not")
-	}
-	done := make(chan struct{})
-	close(done)
-	c.watch(nil, done) // ends
-	if n := strings.Count(log.String(), "does not match"); n != 1 {
-		t.Errorf("half a change was reported %d times:\n%s", n, log.String())
-	}
-	if strings.Contains(log.String(), "PRIVATE") {
-		t.Error("the log has a key in it")
+	for name, ssl := range map[string]string{"by name": byName, "by fileLoad": byMacro} {
+		t.Run(name, func(t *testing.T) {
+			first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 200*24*time.Hour)
+			f := folder{t, t.TempDir()}
+			f.write("cert.pem", first.CertPEM())
+			f.write("key.pem", first.KeyPEM())
+			s, r, logged := f.start(ssl + watching)
+			seen := look(r.watched(), nil, r.reloadPart)
+			rounds := func() { // the second sees that nothing is being written, in the third there is nothing new
+				for range 3 {
+					seen = look(r.watched(), seen, r.reloadPart)
+				}
+			}
+			rounds()
+			f.write("cert.pem", append(second.CertPEM(), '\n'))
+			rounds()
+			if !s.CertificateExpires().Equal(first.NotAfter) {
+				t.Error("half a change was taken")
+			}
+			f.write("key.pem", append(second.KeyPEM(), '\n'))
+			rounds()
+			if !s.CertificateExpires().Equal(second.NotAfter) {
+				t.Error("a whole change was not")
+			}
+			log := logged()
+			if n := strings.Count(log, "does not match"); n != 1 {
+				t.Errorf("half a change was reported %d times:\n%s", n, log)
+			}
+			if strings.Contains(log, "PRIVATE") {
+				t.Error("the log has a key in it")
+			}
+		})
 	}
 }
 
@@ -157,9 +180,5 @@ func TestNoCertificate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
-	}
-	var without *certificates
-	if err := without.reload(); err != nil {
-		t.Errorf("without TLS: %v", err)
 	}
 }
