@@ -69,7 +69,7 @@ func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 	defer l.owner.Leave()
 	l.readClock()
 	if l.mail.news.Load() {
-		l.drainMail() // what is left has its turn
+		l.takeNews()
 		if c.gc == nil {
 			return gnet.None // which has closed it
 		}
@@ -85,6 +85,13 @@ func (l *Loop) traffic(c *Conn, gc gnet.Conn) gnet.Action {
 	invariant.Poison(b)
 	l.endRead()
 	return gnet.None
+}
+
+// takeNews hears from the other loops between two turns. What is left has its turn. Whatever fails in it is
+// not the fault of the connection that is about to be read.
+func (l *Loop) takeNews() {
+	defer l.recoverPanic(nil, "mail")
+	l.drainMail()
 }
 
 // consume takes what c's peer has said, decrypted if need be.
