@@ -113,7 +113,12 @@ func connect(to netip.AddrPort, index int, timeout time.Duration) (fd int, err e
 			return fd, err
 		}
 	}
-	return fd, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+	peer := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	err = unix.Connect(fd, peer)
+	for err == unix.EINTR { // by a signal of the Go runtime; the next call waits for the same connection
+		err = unix.Connect(fd, peer)
+	}
+	return fd, err
 }
 
 func (c *Conn) upgrade(addr string) error {
