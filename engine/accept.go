@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -70,12 +71,25 @@ func (e *Engine) accept(d *door) {
 		slots <- struct{}{} // a busy loop makes the others wait too, in the kernel's queue
 		go func() {         // ends as soon as the loop has opened the connection
 			defer func() { <-slots }()
+			slim(c)
 			if _, err := e.reactor.EnrollContext(c, d); err != nil {
 				e.conns.Add(-1)
 				e.unable.Add(1)
 				e.slowLog.warn("ACCEPT", "can't take over a connection: "+err.Error())
 			}
 		}()
+	}
+}
+
+// slim lets go of what nobody asks c for. gnet keeps both addresses of a connection for as long as it is
+// there, and their IPs are slices of what the kernel has answered, twice 32 bytes: nobody asks for the local
+// one, and the remote one fits into 4 or 16.
+func slim(c net.Conn) {
+	if local, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		local.IP = nil
+	}
+	if remote, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		remote.IP = bytes.Clone(remote.IP)
 	}
 }
 

@@ -30,35 +30,56 @@ func limitMemory(log *slog.Logger) {
 const (
 	tidyPeriod   = 2 * time.Second
 	tidyPause    = 6 * time.Second // at least, between two collections of ours
-	tidyBytesMin = 32 << 20        // less is not worth one
+	tidyShare    = 100             // and of the time at most one part in so many is spent on them
+	tidyBytesMin = 2 << 20         // of waste; less is not worth one
+	busyBytes    = 4 << 20         // allocated in one period; with more, the runtime collects soon anyway
 )
 
 // tidyMemory returns memory to the system after a burst, until done is closed. The runtime collects when
-// the heap has grown, or after two minutes: a server that has become quiet would keep what a flood cost
-// it for so long. One that allocates is left alone, because its collector runs anyway. closed counts the
-// connections that are gone: what they held is garbage that nobody has allocated lately.
+// the heap has grown threefold, or after two minutes: a server that has become quiet would keep what
+// ten thousand logins or a flood cost it for so long. closed counts the connections that are gone: what they
+// held is garbage that nobody has allocated lately.
 func tidyMemory(done <-chan struct{}, closed func() uint64) {
 	tick := time.NewTicker(tidyPeriod)
 	defer tick.Stop()
-	last, tidied, left := readMemory(), readMemory(), closed()
-	var when time.Time
+	t := tidier{last: readMemory()}
+	t.tidied = t.last
 	for {
 		select {
 		case <-done:
 			return
 		case <-tick.C:
 		}
-		now := readMemory()
-		quiet := now.allocated-last.allocated < now.waste/4+tidyBytesMin/8
-		last = now
-		happened := now.allocated-tidied.allocated > tidyBytesMin/2 || closed() != left
-		if !quiet || !happened || now.taken < tidyBytesMin || time.Since(when) < tidyPause {
+		if !t.due(readMemory(), closed(), time.Now()) {
 			continue
 		}
+		before := time.Now()
 		debug.FreeOSMemory()
-		last, when, left = readMemory(), time.Now(), closed()
-		tidied = last
+		t.done(readMemory(), time.Now(), time.Since(before))
 	}
+}
+
+// tidier decides when memory is returned.
+type tidier struct {
+	last   memory // in the last period
+	closed uint64 // connections, in the last period
+
+	tidied memory // after the last collection of ours
+	left   uint64 // connections closed before it
+	next   time.Time
+}
+
+// due reports whether a collection is worth it: when nothing much is going on, and there was something.
+func (t *tidier) due(now memory, closed uint64, at time.Time) bool {
+	quiet := now.allocated-t.last.allocated < now.waste/4+busyBytes
+	t.last, t.closed = now, closed
+	happened := now.allocated-t.tidied.allocated >= tidyBytesMin && now.waste >= max(tidyBytesMin, now.taken/16)
+	return quiet && (happened || closed != t.left) && at.After(t.next)
+}
+
+// done takes note of a collection that has taken so long.
+func (t *tidier) done(now memory, at time.Time, took time.Duration) {
+	t.last, t.tidied, t.left, t.next = now, now, t.closed, at.Add(max(tidyPause, tidyShare*took))
 }
 
 type memory struct {
