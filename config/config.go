@@ -73,7 +73,7 @@ type RPC struct {
 // Record configures how records are loaded and kept.
 type Record struct {
 	CacheRetrievalTimeout    Duration `key:"cacheRetrievalTimeout" default:"1s" range:"50ms.." doc:"Time the cache may take to answer."`
-	StorageRetrievalTimeout  Duration `key:"storageRetrievalTimeout" default:"2s" range:"50ms.." doc:"Time the storage may take to answer."`
+	StorageRetrievalTimeout  Duration `key:"storageRetrievalTimeout" default:"2s" range:"50ms.." doc:"Time without any answer of the storage after which reads and writes that wait for it fail."`
 	StorageExclusionPrefixes []string `key:"storageExclusionPrefixes" default:"" doc:"Records whose name starts with one of these live in the cache only."`
 	StorageHotPathPrefixes   []string `key:"storageHotPathPrefixes" default:"" doc:"For these the last write wins, without a version check."`
 }

@@ -153,6 +153,7 @@ func (h *Home) Loaded(token uint64, r Loaded) {
 		return
 	}
 	t := a.t
+	h.loads.answer(a)
 	h.endLoad(a)
 	switch {
 	case r.Err != nil || r.Exists && (len(r.Data) == 0 || len(r.Data) > cache.DataBytesMax || r.Version < 0):
@@ -175,6 +176,7 @@ func (h *Home) HeadsLoaded(token uint64, versions []int32, err error) {
 	}
 	from, group := a.from, a.group
 	a.group = nil
+	h.loads.answer(a)
 	h.endLoad(a)
 	if err != nil || len(versions) != len(group) {
 		for _, t := range group {

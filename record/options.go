@@ -9,8 +9,8 @@ import (
 
 // Options are the limits of one Home. The zero value of a field is its default.
 type Options struct {
-	LoadTimeout time.Duration // for an answer of the store; default 2 s (record.storageRetrievalTimeout)
-	SaveTimeout time.Duration // then the writer is told that it failed; default 10 s
+	LoadTimeout time.Duration // without an answer of the store to any load; default 2 s (record.storageRetrievalTimeout)
+	SaveTimeout time.Duration // without an answer to any save: then the writer is told that it failed; default 10 s
 	SaveRetry   time.Duration // until a failed save is tried again; default 1 s
 
 	NoStorage         bool     // there is no store: every name is as if excluded

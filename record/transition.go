@@ -240,7 +240,6 @@ func (h *Home) askHeads(from protocol.ConnID, group []*transition) bool {
 
 // endLoad closes the ask of a load. Whoever waits for it must be seen to next.
 func (h *Home) endLoad(a *ask) {
-	h.loads.remove(a)
 	h.stats.Loads--
 	h.asks.close(a)
 }
@@ -347,7 +346,7 @@ func (h *Home) save(t *transition, o *op, s *Save) bool {
 // endSave closes the ask of a save: its writer hears of it, the transition goes on.
 func (h *Home) endSave(a *ask, err error) {
 	t := a.t
-	h.saves.remove(a)
+	h.saves.answer(a)
 	h.stats.Saves--
 	t.saving--
 	if a.token == t.latest {

@@ -35,7 +35,7 @@ type ask struct {
 
 	// Place in a watch.
 	prev, next *ask
-	tick       uint32
+	tick       uint32 // of the watch when it was added
 	watched    bool
 }
 
@@ -82,17 +82,22 @@ func (s *asks) close(a *ask) {
 	s.free = append(s.free, uint32(a.token))
 }
 
-// ticksPerTimeout is how finely a watch measures.
-const ticksPerTimeout = 4
+const (
+	ticksPerTimeout = 4  // how finely a watch measures
+	patience        = 15 // timeouts that an ask may take while others are answered
+)
 
-// watch finds the asks that are overdue, oldest first, with one timer for all: it ticks as long as
-// there are any, and an ask is overdue after its time and at most a quarter of that more.
+// watch finds the asks that are overdue, oldest first, with one timer for all, which ticks as long as
+// there are any. An ask is overdue when nothing was answered for the time of the watch, and at most a quarter
+// of that more: a long queue, or a loop that is slow to hear the answers, is no reason to give up. One that is
+// passed over by others is overdue after patience times that.
 type watch struct {
 	kind  uint8
 	after time.Duration
 
 	first, last *ask
 	tick        uint32
+	heard       uint32 // tick of the last answer
 	running     bool
 	size        int
 }
@@ -118,6 +123,12 @@ func (w *watch) start(out Out) {
 	}
 }
 
+// answer removes an ask that was answered.
+func (w *watch) answer(a *ask) {
+	w.heard = w.tick
+	w.remove(a)
+}
+
 func (w *watch) remove(a *ask) {
 	if !a.watched {
 		return
@@ -141,13 +152,17 @@ func (w *watch) remove(a *ask) {
 func (w *watch) fired(out Out, overdue func(*ask)) {
 	w.running = false
 	w.tick++
-	for a := w.first; a != nil && w.tick-a.tick > ticksPerTimeout; a = w.first {
+	for a := w.first; a != nil && w.overdue(a); a = w.first {
 		w.remove(a)
 		overdue(a)
 	}
 	if w.first != nil {
 		w.start(out)
 	}
+}
+
+func (w *watch) overdue(a *ask) bool {
+	return w.tick-max(a.tick, w.heard) > ticksPerTimeout || w.tick-a.tick > patience*ticksPerTimeout
 }
 
 // keepBytes is the largest buffer a pooled object keeps.
