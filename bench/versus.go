@@ -29,6 +29,7 @@ type versusRow struct {
 	given []float64
 	turns map[string][]float64 // by contestant, the i-th of all were taken in one run; NaN: nothing came of it
 	kept  map[string][]float64 // by contestant: shares of the load that it kept up with
+	busy  map[string][]float64 // by contestant: shares of its CPU that it used meanwhile
 }
 
 // Add appends what contestant took under one load. In each run every contestant gets one Add, Fail or Behind.
@@ -40,11 +41,13 @@ func (v *Versus) Add(load, contestant string, value float64) {
 // Fail notes that contestant came to nothing under a load.
 func (v *Versus) Fail(load, contestant string) { v.Add(load, contestant, math.NaN()) }
 
-// Behind notes that contestant kept up with a share of the load only, so that its value means nothing.
-func (v *Versus) Behind(load, contestant string, share float64) {
+// Behind notes that contestant kept up with a share of the load only, so that its value means nothing, and the
+// share of its CPU that it used: one that was hardly busy was held up by something else.
+func (v *Versus) Behind(load, contestant string, share, busy float64) {
 	v.Fail(load, contestant)
 	r := v.row(load)
 	r.kept[contestant] = append(r.kept[contestant], share)
+	r.busy[contestant] = append(r.busy[contestant], busy)
 }
 
 // Give appends a number that belongs to a load.
@@ -58,7 +61,7 @@ func (v *Versus) row(load string) *versusRow {
 	i := slices.IndexFunc(v.rows, func(r versusRow) bool { return r.name == load })
 	if i < 0 {
 		i = len(v.rows)
-		v.rows = append(v.rows, versusRow{name: load, turns: map[string][]float64{}, kept: map[string][]float64{}})
+		v.rows = append(v.rows, versusRow{name: load, turns: map[string][]float64{}, kept: map[string][]float64{}, busy: map[string][]float64{}})
 	}
 	return &v.rows[i]
 }
@@ -111,7 +114,7 @@ func (r *versusRow) cell(contestant string, values []float64, digits int) string
 	}
 	kept := r.kept[contestant]
 	if len(kept) > 0 {
-		parts = append(parts, fmt.Sprintf("%d× behind, at %.0f %%", len(kept), 100*median(kept)))
+		parts = append(parts, fmt.Sprintf("%d× behind, at %.0f %%, CPU %.0f %% busy", len(kept), 100*median(kept), 100*median(r.busy[contestant])))
 	}
 	missing := len(r.turns[contestant]) - len(known(r.turns[contestant])) - len(kept)
 	if missing > 0 {

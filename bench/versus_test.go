@@ -13,7 +13,7 @@ func TestVersus(t *testing.T) {
 		v.Add("10", "ours", x)
 		v.Add("10", "floor", x/2)
 		if i == 0 {
-			v.Behind("10", "slow", 0.25)
+			v.Behind("10", "slow", 0.25, 0.9)
 			v.Fail("10", "broken")
 			continue
 		}
@@ -29,7 +29,7 @@ func TestVersus(t *testing.T) {
 	}
 	want := `| load | messages/s | ours µs | ours ÷ floor | slow ÷ ours | broken ÷ ours |
 |---|---|---|---|---|---|
-| 10 | 2000 (1000–4000) | 2.0 (1.0–4.0) | 2.00 (2.00–2.00) | 3.00 (3.00–3.00); 1× behind, at 25 % | 3× failed |
+| 10 | 2000 (1000–4000) | 2.0 (1.0–4.0) | 2.00 (2.00–2.00) | 3.00 (3.00–3.00); 1× behind, at 25 %, CPU 90 % busy | 3× failed |
 | 100 |  | 1× failed |  |  |  |
 `
 	if got.String() != want {
