@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// rateShare is how much of our own saturation everybody gets in mode rate, and rateWindow how many messages
-	// may be under way before the driver waits: a few times what saturation keeps, so that it hardly ever does.
-	rateShare  = 0.5
-	rateWindow = 8 * bench.DefaultWindow
+	// rateShare is how much of our own saturation everybody gets in mode rate.
+	rateShare = 0.5
+
+	// How many messages may be under way at a rate before the driver waits: many more than when saturated, so
+	// that a pause of somebody else's process is made up for, and so few that 1 KiB each stay below 256 MiB.
+	rateWindowMax     = 4096
+	rateDeliveriesMax = 1 << 18
 
 	// keptUp is the share of the rate below which a contestant counts as fallen behind; the time that the last
 	// messages take to land costs everybody some of it.
@@ -27,7 +30,7 @@ type fanoutTables struct {
 	details              bench.Comparison
 }
 
-// newFanoutTables prepares tables of servers, of which the first that is no floor is what others are related to.
+// newFanoutTables prepares tables of servers, with a column for each.
 func newFanoutTables(servers []bench.Server) fanoutTables {
 	var below, others []string
 	for _, s := range servers {
@@ -105,7 +108,7 @@ func (p *plan) atHalf(c bench.Case, saturation map[string]float64) {
 		full = s.PerSecond / float64(c.Subscribers)
 	}
 	rate := rateShare * full
-	c.Every, c.Window = time.Duration(float64(time.Second)/rate), rateWindow
+	c.Every, c.Window = time.Duration(float64(time.Second)/rate), max(bench.DefaultWindow, min(rateWindowMax, rateDeliveriesMax/c.Subscribers))
 	samples := p.alternate(&p.tables.details, title(c), p.servers, func(s bench.Server) (bench.Sample, error) {
 		return p.measureEvents(c, s)
 	})
@@ -158,6 +161,11 @@ func (p *plan) weigh() {
 	}
 }
 
+// measures reports whether events are measured in one of these modes.
+func (p *plan) measures(modes ...bench.Mode) bool {
+	return len(p.subs) > 0 && slices.ContainsFunc(modes, func(m bench.Mode) bool { return slices.Contains(p.modes, m) })
+}
+
 // write prints the tables of what was measured, and what was not.
 func (p *plan) write(w io.Writer) error {
 	t := &p.tables
@@ -167,15 +175,17 @@ func (p *plan) write(w io.Writer) error {
 		write func(io.Writer) error
 	}{
 		{"Records, against the official server.", len(p.inFlight) > 0 || p.reads > 0, p.table.Write},
-		{"Events: CPU per delivery. A rival is divided by ours, ours is divided by a floor.", len(p.subs) > 0, t.cpu.Write},
-		{"Events: p99 of latency at half of our saturation, the same rate for everybody in a row.", len(p.subs) > 0 && slices.Contains(p.modes, bench.Rate), t.latency.Write},
+		{"Events: CPU per delivery. A rival is divided by ours, ours is divided by a floor.", p.measures(bench.Saturated, bench.Paced), t.cpu.Write},
+		{"Events: p99 of latency at half of our saturation, the same rate for everybody in a row.", p.measures(bench.Rate), t.latency.Write},
 		{"Memory.", p.conns > 0, t.memory.Write},
 		{"Details, of the runs in which nobody failed.", p.details, t.details.Write},
 	} {
 		if !table.wants {
 			continue
 		}
-		fmt.Fprintf(w, "%s\n\n", table.about)
+		if _, err := fmt.Fprintf(w, "%s\n\n", table.about); err != nil {
+			return err
+		}
 		if err := table.write(w); err != nil {
 			return err
 		}
