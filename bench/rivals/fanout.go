@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// rateShare is how much of our own saturation everybody gets in mode rate.
-	rateShare = 0.5
-
 	// How many messages may be under way at a rate before the driver waits: many more than when saturated, so
 	// that a pause of somebody else's process is made up for, and so few that 1 KiB each stay below 256 MiB.
 	rateWindowMax     = 4096
@@ -58,7 +55,7 @@ func (p *plan) runFanout() {
 			for _, n := range p.subs {
 				c := bench.Case{Mode: mode, Subscribers: n, PayloadBytes: payload}
 				if mode == bench.Rate {
-					p.atHalf(c, saturation)
+					p.atShare(c, saturation)
 					continue
 				}
 				samples := p.alternate(&p.tables.details, title(c), p.servers, func(s bench.Server) (bench.Sample, error) {
@@ -94,8 +91,8 @@ func (p *plan) relate(t *bench.Versus, row string, samples map[bench.Server]benc
 	}
 }
 
-// atHalf measures the latency of everybody at the same rate: half of what we do when saturated, in this run.
-func (p *plan) atHalf(c bench.Case, saturation map[string]float64) {
+// atShare measures the latency of everybody at the same rate: a share of what we do when saturated, in this run.
+func (p *plan) atShare(c bench.Case, saturation map[string]float64) {
 	full, ok := saturation[shape(c)]
 	if !ok {
 		saturated := c
@@ -107,7 +104,7 @@ func (p *plan) atHalf(c bench.Case, saturation map[string]float64) {
 		}
 		full = s.PerSecond / float64(c.Subscribers)
 	}
-	rate := rateShare * full
+	rate := p.share * full
 	c.Every, c.Window = time.Duration(float64(time.Second)/rate), max(bench.DefaultWindow, min(rateWindowMax, rateDeliveriesMax/c.Subscribers))
 	samples := p.alternate(&p.tables.details, title(c), p.servers, func(s bench.Server) (bench.Sample, error) {
 		return p.measureEvents(c, s)
@@ -176,7 +173,7 @@ func (p *plan) write(w io.Writer) error {
 	}{
 		{"Records, against the official server.", len(p.inFlight) > 0 || p.reads > 0, p.table.Write},
 		{"Events: CPU per delivery. A rival is divided by ours, ours is divided by a floor.", p.measures(bench.Saturated, bench.Paced), t.cpu.Write},
-		{"Events: p99 of latency at half of our saturation, the same rate for everybody in a row.", p.measures(bench.Rate), t.latency.Write},
+		{fmt.Sprintf("Events: p99 of latency at %g of our saturation, the same rate for everybody in a row.", p.share), p.measures(bench.Rate), t.latency.Write},
 		{"Memory.", p.conns > 0, t.memory.Write},
 		{"Details, of the runs in which nobody failed.", p.details, t.details.Write},
 	} {

@@ -48,6 +48,7 @@ type plan struct {
 	inFlight, subs []int
 	payloads       []int
 	modes          []bench.Mode
+	share          float64        // of our saturation, in mode rate
 	servers        []bench.Server // of events and memory
 	conns, names   int
 	writers        int
@@ -109,7 +110,8 @@ func (p *plan) parse() (err error) {
 	inFlight := flag.String("inflight", "1,8", "writes of a connection in flight, each of another record; empty: no writes")
 	subs := flag.String("subs", "10,100,1000", "numbers of subscribers of an event; empty: no events")
 	payloads := flag.String("payload", "64,1024", "bytes of JSON text of an event")
-	modes := flag.String("modes", "saturated,paced,rate", "loads of events; rate: half of what we do saturated")
+	modes := flag.String("modes", "saturated,paced,rate", "loads of events: saturated, paced, rate")
+	flag.Float64Var(&p.share, "share", 0.5, "what everybody gets in mode rate: this share of what we do saturated")
 	servers := flag.String("servers", "fast,f1,f2,uws,centrifuge,centrifuge-delay,nats,official", "who delivers events and is weighed, in the order of their turns; fast is what the others are related to")
 	flag.IntVar(&p.conns, "conns", 1000, "connections of which the memory is measured once per run; 0: no memory")
 	flag.IntVar(&p.names, "names", 1000, "names that each of them subscribes to")
@@ -123,6 +125,9 @@ func (p *plan) parse() (err error) {
 	}
 	if !slices.Contains(p.servers, bench.Fast) {
 		return fmt.Errorf("-servers: %s must be among them", bench.Fast)
+	}
+	if !(p.share > 0 && p.share <= 1) {
+		return fmt.Errorf("-share: %g is not above 0 and at most 1", p.share)
 	}
 	if p.payloads, err = numbers(*payloads); err != nil {
 		return fmt.Errorf("-payload: %w", err)

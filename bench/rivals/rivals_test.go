@@ -77,7 +77,7 @@ func TestFailuresAreNamed(t *testing.T) {
 	rig.AddSpeaking(bench.Fast, load.Centrifuge, func(port string) []string { return []string{program, "127.0.0.1:" + port} })
 	rig.Add(broken, func(string) []string { return []string{"false"} })
 	p := plan{
-		rig: rig, servers: []bench.Server{broken, bench.Fast}, duration: 20 * time.Millisecond, warm: time.Millisecond,
+		rig: rig, servers: []bench.Server{broken, bench.Fast}, share: 0.5, duration: 20 * time.Millisecond, warm: time.Millisecond,
 		modes: []bench.Mode{bench.Paced, bench.Rate}, payloads: []int{64}, subs: []int{2}, conns: 2, names: 2,
 	}
 	p.tables = newFanoutTables(p.servers)
