@@ -70,7 +70,7 @@ bench-fanout: ## the fan-out table of the README: 10 alternating runs against th
 bench-records: ## acknowledged writes by durability, and updates against events: 10 alternating runs
 	$(GO) run ./bench/cmd/records -runs 10
 
-bench-rivals: ## against the official server and NATS: 10 alternating runs; needs Node and the registries
+bench-rivals: ## against the official server, Centrifuge, NATS: 10 alternating runs; needs Node and the registries
 	bench/rivals/run -runs 10
 
 bench-sparse: ## many names with three subscribers each: 10 alternating runs against three sends

@@ -12,7 +12,7 @@ import (
 type Mode string
 
 // The modes. Saturated keeps the window full; paced sends the next message when everybody has the
-// last one; rate sends at a fixed low rate, whatever comes back.
+// last one; rate sends at a fixed rate, whatever comes back, and counts latency from when a message was due.
 const (
 	Saturated Mode = "saturated"
 	Paced     Mode = "paced"
@@ -35,8 +35,10 @@ type Case struct {
 	Mode         Mode
 	PayloadBytes int  // default 64
 	Publishers   int  // default 4
-	Window       int  // saturated only; default DefaultWindow
+	Window       int  // not paced; default DefaultWindow
 	Record       bool // full updates of one record instead of events
+
+	Every time.Duration // rate only: between two messages; default 10 ms
 }
 
 // String formats c the way benchstat pivots.
@@ -51,7 +53,7 @@ func (c Case) load() (load.Load, error) {
 	case Paced:
 		return load.Load{Window: 1}, nil
 	case Rate:
-		return load.Load{Window: DefaultWindow, Every: rateEvery}, nil
+		return load.Load{Window: cmp.Or(c.Window, DefaultWindow), Every: cmp.Or(c.Every, rateEvery)}, nil
 	}
 	return load.Load{}, fmt.Errorf("bench: unknown mode %q, want %s, %s or %s", c.Mode, Saturated, Paced, Rate)
 }
@@ -95,12 +97,13 @@ func (r *Rig) Begin(c Case) (*Bout, error) {
 	}
 	b := &Bout{load: shape, process: p}
 	b.fleet, err = load.DialFleet(load.Options{Addr: p.Addr, Subscribers: c.Subscribers, Publishers: c.Publishers, PayloadBytes: c.PayloadBytes, Record: c.Record, Credentials: r.logins[c.Server], Dialect: r.dialects[c.Server]})
-	if err == nil {
-		_, err = b.Measure(0, warmUp)
-	}
 	if err != nil {
 		b.End()
 		return nil, fmt.Errorf("bench: %v: %w\n%s", c, err, p.Stderr())
+	}
+	if _, err = b.Measure(0, warmUp); err != nil {
+		b.End()
+		return nil, fmt.Errorf("bench: %v: %w", c, err)
 	}
 	return b, nil
 }
@@ -116,7 +119,7 @@ func (b *Bout) Measure(messages int, duration time.Duration) (Sample, error) {
 	}
 	r, err := b.fleet.Run(shape)
 	if err != nil {
-		return Sample{}, err
+		return Sample{}, fmt.Errorf("%w\n%s", err, b.process.Stderr())
 	}
 	after, err := b.process.CPU()
 	if err != nil {

@@ -64,6 +64,7 @@ type Rig struct {
 	roots     *x509.CertPool // of FastTLS
 	serverCPU int
 	pinned    bool
+	lifeMax   time.Duration // of a process; 0: no bound
 }
 
 // NewRig builds the given servers. With pin it also moves this process to the second of the CPUs it
@@ -87,6 +88,10 @@ func (r *Rig) Pin() (err error) {
 	r.serverCPU, err = pinDriver()
 	return err
 }
+
+// Limit bounds how long a server that is started from now on may live: then it is killed, and whoever
+// measures it fails. So a contestant that stalls, or only trickles, cannot hang a run.
+func (r *Rig) Limit(d time.Duration) { r.lifeMax = d }
 
 func (r *Rig) setUp(pin bool, servers []Server) error {
 	root, err := moduleRoot()
@@ -270,8 +275,10 @@ func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("bench: start %s: %w", s, err)
 	}
+	cancel := p.killAfter(r.lifeMax)
 	go func() { // ends with the process, which Stop kills and then waits for here
 		_ = p.cmd.Wait()
+		cancel()
 		close(p.exited)
 	}()
 	if err := p.awaitLogin(r.login(s)); err != nil {
@@ -279,6 +286,18 @@ func (r *Rig) Start(s Server, env ...string) (*Process, error) {
 		return nil, fmt.Errorf("bench: start %s: %w\n%s", s, err, p.stderr)
 	}
 	return p, nil
+}
+
+// killAfter kills the process after d, if that is not 0, and says so in what the process has said.
+func (p *Process) killAfter(d time.Duration) (cancel func()) {
+	if d == 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(d, func() {
+		fmt.Fprintf(p.stderr, "bench: killed after %v, which is more than a measurement may take\n", d)
+		_ = p.cmd.Process.Kill()
+	})
+	return func() { timer.Stop() }
 }
 
 func (p *Process) awaitLogin(login func(addr string) error) error {

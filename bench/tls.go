@@ -60,10 +60,7 @@ func (r *Rig) login(s Server) func(addr string) error {
 
 // connect opens the index-th connection to s and logs it in.
 func (r *Rig) connect(s Server, addr string, index int) (*load.Conn, error) {
-	if r.dialects[s] == load.NATS {
-		return load.DialNATS(addr, index, startTimeout)
-	}
-	return load.DialAs(addr, index, startTimeout, cmp.Or(r.logins[s], "{}"))
+	return r.dialects[s].Dial(addr, index, startTimeout, cmp.Or(r.logins[s], "{}"))
 }
 
 // Client is a logged-in connection to Fast or FastTLS, slower than one of package load.

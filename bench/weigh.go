@@ -2,37 +2,46 @@ package bench
 
 import (
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 
 	"deepstream-fast/bench/load"
 )
 
 // Weight is the resident memory that connections and subscriptions add to a server, in bytes of one.
 type Weight struct {
-	Conn, Subscription float64
+	Conn         float64
+	Subscription float64 // to a name that nobody else has
+	Shared       float64 // to a name that every connection has
 }
 
 // Weigh opens conns logged-in connections that say nothing, then subscribes each to names of its own, in
-// one message.
-func (r *Rig) Weigh(s Server, conns, names int) (Weight, error) {
-	p, err := r.Start(s)
-	if err != nil {
-		return Weight{}, err
+// one message; on another process it subscribes each to the same names.
+func (r *Rig) Weigh(s Server, conns, names int) (w Weight, err error) {
+	w.Conn, w.Subscription, err = r.weigh(s, conns, names, func(i int) []string { return OwnNames(i, names) })
+	if err == nil {
+		_, w.Shared, err = r.weigh(s, conns, names, func(int) []string { return OwnNames(0, names) })
 	}
-	defer p.Stop()
-	w, err := r.weigh(p, s, conns, names)
-	if err != nil {
-		return w, fmt.Errorf("bench: weigh %s: %w\n%s", s, err, p.Stderr())
-	}
-	return w, nil
+	return w, err
 }
 
-func (r *Rig) weigh(p *Process, s Server, conns, names int) (w Weight, err error) {
+// weigh starts s for one subscription of every connection to what namesOf says.
+func (r *Rig) weigh(s Server, conns, names int, namesOf func(conn int) []string) (conn, subscription float64, err error) {
+	p, err := r.Start(s)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.Stop()
+	idle, full, err := r.fill(p, s, conns, namesOf)
+	if err != nil {
+		return 0, 0, fmt.Errorf("bench: weigh %s: %w\n%s", s, err, p.Stderr())
+	}
+	return float64(idle) / float64(conns), float64(full) / float64(conns*names), nil
+}
+
+// fill returns what the connections added to the process, and then their subscriptions.
+func (r *Rig) fill(p *Process, s Server, conns int, namesOf func(conn int) []string) (idle, full int64, err error) {
 	empty, err := p.RSS()
 	if err != nil {
-		return w, err
+		return 0, 0, err
 	}
 	var open []*load.Conn
 	defer func() {
@@ -43,21 +52,21 @@ func (r *Rig) weigh(p *Process, s Server, conns, names int) (w Weight, err error
 	for i := range conns {
 		c, err := r.connect(s, p.Addr, i)
 		if err != nil {
-			return w, err
+			return 0, 0, err
 		}
 		open = append(open, c)
 	}
-	idle, err := p.RSS()
+	connected, err := p.RSS()
 	if err != nil {
-		return w, err
+		return 0, 0, err
 	}
 	for i, c := range open {
-		if err := c.Subscribe(OwnNames(i, names)...); err != nil {
-			return w, err
+		if err := c.Subscribe(namesOf(i)...); err != nil {
+			return 0, 0, err
 		}
 	}
-	full, err := p.RSS()
-	return Weight{Conn: float64(idle-empty) / float64(conns), Subscription: float64(full-idle) / float64(conns*names)}, err
+	subscribed, err := p.RSS()
+	return connected - empty, subscribed - connected, err
 }
 
 // OwnNames returns n names that only connection i has, of 20 bytes each for up to a million connections
@@ -68,62 +77,4 @@ func OwnNames(i, n int) []string {
 		names[j] = fmt.Sprintf("bench/%06d/item%03d", i, j)
 	}
 	return names
-}
-
-// MemoryTable collects weights and prints them as Markdown, a row per server, related to the first.
-type MemoryTable struct {
-	servers []Server
-	weights map[Server][]Weight // the i-th of all were taken in one run
-}
-
-// Add appends a weight of s.
-func (t *MemoryTable) Add(s Server, w Weight) {
-	if t.weights == nil {
-		t.weights = map[Server][]Weight{}
-	}
-	if !slices.Contains(t.servers, s) {
-		t.servers = append(t.servers, s)
-	}
-	t.weights[s] = append(t.weights[s], w)
-}
-
-// Write prints medians with the lowest and the highest in brackets; a ratio is of one run.
-func (t *MemoryTable) Write(w io.Writer) error {
-	if len(t.servers) == 0 {
-		return nil
-	}
-	base := t.servers[0]
-	lines := []string{
-		tableLine([]string{"contestant", "RSS bytes/connection", "RSS bytes/subscription", "connection ÷ " + string(base), "subscription ÷ " + string(base)}),
-		"|" + strings.Repeat("---|", 5),
-	}
-	conn := func(w Weight) float64 { return w.Conn }
-	sub := func(w Weight) float64 { return w.Subscription }
-	for _, s := range t.servers {
-		cells := []string{string(s)}
-		for _, pick := range []func(Weight) float64{conn, sub} {
-			cells = append(cells, spread(picked(t.weights[s], pick), 0))
-		}
-		for _, pick := range []func(Weight) float64{conn, sub} {
-			cells = append(cells, spread(quotients(picked(t.weights[s], pick), picked(t.weights[base], pick)), 2))
-		}
-		lines = append(lines, tableLine(cells))
-	}
-	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
-	return err
-}
-
-func picked(weights []Weight, pick func(Weight) float64) (out []float64) {
-	for _, w := range weights {
-		out = append(out, pick(w))
-	}
-	return out
-}
-
-// quotients divides a by b, place by place; b is no shorter.
-func quotients(a, b []float64) (out []float64) {
-	for i := range a {
-		out = append(out, a[i]/b[i])
-	}
-	return out
 }

@@ -21,6 +21,8 @@ const (
 	// upgradeKey is the nonce every connection sends, upgradeAccept its proof. RFC 6455 §4.2.2.
 	upgradeKey    = "ZGVlcHN0cmVhbS1mYXN0IQ=="
 	upgradeAccept = "DGGneInqC6Lb7uib1Z0gNvKJX5c="
+
+	pathDefault = "/deepstream"
 )
 
 // Conn is one logged-in client connection with blocking, bounded I/O. Not safe for concurrent use.
@@ -53,7 +55,7 @@ func DialAs(addr string, index int, timeout time.Duration, credentials string) (
 
 // dialChallenged does what comes before a login.
 func dialChallenged(addr string, index int, timeout time.Duration) (*Conn, error) {
-	c, err := dialUpgraded(addr, index, timeout)
+	c, err := dialUpgraded(addr, pathDefault, index, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func dialChallenged(addr string, index int, timeout time.Duration) (*Conn, error
 }
 
 // dialUpgraded opens a WebSocket and says nothing on it.
-func dialUpgraded(addr string, index int, timeout time.Duration) (*Conn, error) {
+func dialUpgraded(addr, path string, index int, timeout time.Duration) (*Conn, error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil || !to.Addr().Is4() {
 		return nil, fmt.Errorf("load: address %q is not IPv4 host:port", addr)
@@ -75,7 +77,7 @@ func dialUpgraded(addr string, index int, timeout time.Duration) (*Conn, error) 
 		return nil, fmt.Errorf("load: connection %d to %s: %w", index, addr, err)
 	}
 	c := &Conn{fd: fd}
-	if err := c.upgrade(addr); err != nil {
+	if err := c.upgrade(addr, path); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("load: connection %d: upgrade: %w", index, err)
 	}
@@ -121,8 +123,8 @@ func connect(to netip.AddrPort, index int, timeout time.Duration) (fd int, err e
 	return fd, err
 }
 
-func (c *Conn) upgrade(addr string) error {
-	request := "GET /deepstream HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+func (c *Conn) upgrade(addr, path string) error {
+	request := "GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + upgradeKey + "\r\n\r\n"
 	if err := writeAll(c.fd, []byte(request)); err != nil {
 		return err
@@ -131,7 +133,7 @@ func (c *Conn) upgrade(addr string) error {
 }
 
 func (c *Conn) challenge(addr string) error {
-	challenge := appendField([]byte{fieldAction << 3, connectionChallenge}, fieldURL, "ws://"+addr+"/deepstream")
+	challenge := appendField([]byte{fieldAction << 3, connectionChallenge}, fieldURL, "ws://"+addr+pathDefault)
 	challenge = appendField(challenge, fieldProtocolVersion, "0.1a")
 	return c.ask(topicConnection, challenge, connectionAccept)
 }
@@ -154,8 +156,11 @@ func (c *Conn) readUpgrade() error {
 // Subscribe subscribes to names, in one message, and waits for the acknowledgement. With NATS it may be
 // called once.
 func (c *Conn) Subscribe(names ...string) error {
-	if c.dialect == NATS {
+	switch c.dialect {
+	case NATS:
 		return c.subscribeNATS(names...)
+	case Centrifuge:
+		return c.subscribeCentrifuge(names...)
 	}
 	inner := appendField([]byte{fieldAction << 3, eventSubscribe}, fieldCorrelation, "0")
 	for _, n := range names {

@@ -53,9 +53,9 @@ func (o *Options) validate() error {
 		return fmt.Errorf("load: %d subscribers, want 1 to %d", o.Subscribers, SubscribersMax)
 	case o.Publishers < 1 || o.Publishers > PublishersMax:
 		return fmt.Errorf("load: %d publishers, want 1 to %d", o.Publishers, PublishersMax)
-	case o.Dialect != Deepstream && o.Dialect != NATS:
+	case o.Dialect != Deepstream && o.Dialect != NATS && o.Dialect != Centrifuge:
 		return fmt.Errorf("load: unknown dialect %q", o.Dialect)
-	case o.Dialect == NATS && o.Record:
+	case o.Dialect != Deepstream && o.Record:
 		return errors.New("load: only deepstream has records")
 	case o.PayloadBytes < PayloadBytesMin || o.PayloadBytes > payloadBytesMax:
 		return fmt.Errorf("load: payload of %d bytes, want %d to %d", o.PayloadBytes, PayloadBytesMin, payloadBytesMax)
@@ -87,7 +87,10 @@ type Result struct {
 	Messages   int // published
 	Deliveries int // Messages times subscribers, each verified
 	Elapsed    time.Duration
-	Latency    Histogram // from just before the publisher's write to just after the subscriber's read
+
+	// From just before the publisher's write to just after the subscriber's read. At a fixed rate from
+	// the moment at which the message was due: who makes later ones wait does not get them for free.
+	Latency Histogram
 }
 
 // subscriber is one receiving connection.
@@ -103,6 +106,7 @@ type subscriber struct {
 type publisher struct {
 	conn  *Conn
 	batch []byte // frames of this turn, written at once
+	rest  []byte // Centrifuge: the incomplete frame at the end of the last read
 }
 
 // Fleet is the subscribers and publishers of one name. Not safe for concurrent use.
@@ -116,7 +120,7 @@ type Fleet struct {
 	template []byte // the same as a masked frame
 	digitsAt int    // where the number stands in plain; in template it is as far from the end
 	digitsIn int    // the same in the JSON text
-	natsHead []byte // NATS: what stands before the JSON text of a delivery
+	head     []byte // other dialects: what stands before the JSON text of a delivery
 	topic    uint64 // of what is delivered
 	action   uint64
 
@@ -153,8 +157,12 @@ func DialFleet(opts Options) (*Fleet, error) {
 
 func (f *Fleet) buildTemplate() {
 	data, at := payload(f.opts.PayloadBytes, f.opts.Record)
-	if f.opts.Dialect == NATS {
+	switch f.opts.Dialect {
+	case NATS:
 		f.buildNATS(data, at)
+		return
+	case Centrifuge:
+		f.buildCentrifuge(data, at)
 		return
 	}
 	f.topic, f.action, f.digitsIn = topicEvent, eventEmit, at
@@ -195,9 +203,13 @@ func (f *Fleet) dialAll() error {
 		if err != nil {
 			return err
 		}
-		f.pubs = append(f.pubs, publisher{conn: c})
-		// A publisher is written to and never read: only its end is news.
-		if err := f.watch(c, f.opts.Subscribers+i, unix.EPOLLRDHUP); err != nil {
+		f.pubs = append(f.pubs, publisher{conn: c, rest: c.buf})
+		// A publisher that gets no answers is written to and never read: only its end is news.
+		events := uint32(unix.EPOLLRDHUP)
+		if f.opts.Dialect == Centrifuge {
+			events = unix.EPOLLIN
+		}
+		if err := f.watch(c, f.opts.Subscribers+i, events); err != nil {
 			return err
 		}
 	}
@@ -206,10 +218,7 @@ func (f *Fleet) dialAll() error {
 
 // dial opens the connection with the given number among all of the fleet.
 func (f *Fleet) dial(index int) (*Conn, error) {
-	if f.opts.Dialect == NATS {
-		return DialNATS(f.opts.Addr, index, f.opts.Timeout)
-	}
-	return DialAs(f.opts.Addr, index, f.opts.Timeout, f.opts.Credentials)
+	return f.opts.Dialect.Dial(f.opts.Addr, index, f.opts.Timeout, f.opts.Credentials)
 }
 
 func (f *Fleet) subscribe(s *subscriber) error {
@@ -270,7 +279,11 @@ func (f *Fleet) Run(l Load) (*Result, error) {
 			return r, nil
 		}
 		if !done {
-			if err := f.publish(f.due(l, int(f.sent-first), now.Sub(start))); err != nil {
+			sent, at := int(f.sent-first), now
+			if l.Every > 0 {
+				at = start.Add(time.Duration(sent) * l.Every)
+			}
+			if err := f.publish(f.due(l, sent, now.Sub(start)), at.Sub(f.born), l.Every); err != nil {
 				return nil, err
 			}
 		}
@@ -321,29 +334,31 @@ func (f *Fleet) due(l Load, sent int, elapsed time.Duration) int {
 }
 
 // patience returns how many milliseconds a turn may wait for readiness: at a fixed rate until the
-// next message is due, rounded up, otherwise long enough to notice a stall.
+// next message is due, rounded down, so that the last of them is spent asking; otherwise long enough to
+// notice a stall.
 func (f *Fleet) patience(l Load, sent int, elapsed time.Duration) int {
 	const stall = 100 * time.Millisecond
 	wait := stall
 	if l.Every > 0 {
 		wait = min(stall, max(0, time.Duration(sent)*l.Every-elapsed))
 	}
-	return int((wait + time.Millisecond - 1) / time.Millisecond)
+	return int(wait / time.Millisecond)
 }
 
-// publish sends the next n messages, each publisher its share in one write.
-func (f *Fleet) publish(n int) error {
+// publish sends the next n messages, each publisher its share in one write. The first counts as sent at the
+// given time since born, each other one that much later.
+func (f *Fleet) publish(n int, at, every time.Duration) error {
 	if n == 0 {
 		return nil
 	}
-	now := time.Since(f.born)
 	digits := len(f.template) - len(f.plain) + f.digitsAt
 	for range n {
 		p := &f.pubs[int(f.sent)%len(f.pubs)]
-		at := len(p.batch) + digits
+		number := len(p.batch) + digits
 		p.batch = append(p.batch, f.template...)
-		putNumber(p.batch[at:], f.sent, f.digitsAt)
-		f.sentAt[int(f.sent)&(len(f.sentAt)-1)] = now
+		putNumber(p.batch[number:], f.sent, f.digitsAt)
+		f.sentAt[int(f.sent)&(len(f.sentAt)-1)] = at
+		at += every
 		f.sent++
 	}
 	for i := range f.pubs {
@@ -368,13 +383,24 @@ func (f *Fleet) turn(milliseconds int) error {
 	for _, ev := range f.events[:n] {
 		index := int(ev.Fd)
 		if index >= len(f.subs) {
-			return fmt.Errorf("load: publisher %d: closed by the server", index-len(f.subs))
+			if err := f.hear(&f.pubs[index-len(f.subs)]); err != nil {
+				return fmt.Errorf("load: publisher %d: %w", index-len(f.subs), err)
+			}
+			continue
 		}
 		if err := f.read(&f.subs[index]); err != nil {
 			return fmt.Errorf("load: subscriber %d: %w", index, err)
 		}
 	}
 	return nil
+}
+
+// hear sees to news of a publisher.
+func (f *Fleet) hear(p *publisher) error {
+	if f.opts.Dialect == Centrifuge {
+		return f.checkReplies(p)
+	}
+	return errors.New("closed by the server")
 }
 
 // read takes one read's worth of messages from s, which is readable.
@@ -392,8 +418,11 @@ func (f *Fleet) read(s *subscriber) error {
 
 // count verifies every complete frame in b, read at now, and returns what is left of it.
 func (f *Fleet) count(s *subscriber, b []byte, now time.Duration) (rest []byte, err error) {
-	if f.opts.Dialect == NATS {
+	switch f.opts.Dialect {
+	case NATS:
 		return eachMessage(b, func(payload []byte) error { return f.countNATS(s, payload, now) })
+	case Centrifuge:
+		return eachMessage(b, func(payload []byte) error { return f.countCentrifuge(s, payload, now) })
 	}
 	return eachMessage(b, func(payload []byte) error { return f.verify(s, payload, now) })
 }

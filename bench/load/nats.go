@@ -15,8 +15,21 @@ type Dialect string
 // a frame is its own affair.
 const (
 	Deepstream Dialect = ""
-	NATS       Dialect = "nats" // the NATS client protocol, without headers and compression
+	NATS       Dialect = "nats"       // the NATS client protocol, without headers and compression
+	Centrifuge Dialect = "centrifuge" // the Centrifuge client protocol in protobuf, without compression
 )
+
+// Dial opens a connection and logs it in, with credentials if the dialect has them; index is as in the
+// function Dial.
+func (d Dialect) Dial(addr string, index int, timeout time.Duration, credentials string) (*Conn, error) {
+	switch d {
+	case NATS:
+		return DialNATS(addr, index, timeout)
+	case Centrifuge:
+		return DialCentrifuge(addr, index, timeout)
+	}
+	return DialAs(addr, index, timeout, credentials)
+}
 
 // natsConnect is what a NATS client says first, as the client libraries for browsers do.
 const natsConnect = `CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"lang":"bench","version":"1","protocol":1,"echo":false}` + "\r\n"
@@ -28,7 +41,7 @@ var (
 
 // DialNATS opens a connection to a NATS server's WebSocket port and introduces itself; index is as in Dial.
 func DialNATS(addr string, index int, timeout time.Duration) (*Conn, error) {
-	c, err := dialUpgraded(addr, index, timeout)
+	c, err := dialUpgraded(addr, pathDefault, index, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +92,7 @@ func (f *Fleet) buildNATS(data string, at int) {
 	f.plain = append([]byte(head+data), natsEnd...)
 	f.template = appendFrame(nil, f.plain)
 	f.digitsAt, f.digitsIn = len(head)+at, at
-	f.natsHead = fmt.Appendf(nil, "MSG %s 1 %d\r\n", f.opts.Name, len(data))
+	f.head = fmt.Appendf(nil, "MSG %s 1 %d\r\n", f.opts.Name, len(data))
 }
 
 // countNATS verifies every complete message in the payload of a frame. A message that goes on in the
@@ -105,13 +118,13 @@ func (f *Fleet) countNATS(s *subscriber, payload []byte, now time.Duration) erro
 //
 // Hot path: 0 allocations unless a message is cut, see BenchmarkCountNATS.
 func (f *Fleet) eachNATS(s *subscriber, b []byte, now time.Duration) (rest []byte, err error) {
-	whole := len(f.natsHead) + f.opts.PayloadBytes + len(natsEnd)
+	whole := len(f.head) + f.opts.PayloadBytes + len(natsEnd)
 	for len(b) > 0 {
-		if bytes.HasPrefix(b, f.natsHead) {
+		if bytes.HasPrefix(b, f.head) {
 			if len(b) < whole {
 				return b, nil
 			}
-			i, ok := numberIn(b[len(f.natsHead):], f.digitsIn)
+			i, ok := numberIn(b[len(f.head):], f.digitsIn)
 			if !ok || !bytes.Equal(b[whole-len(natsEnd):whole], natsEnd) {
 				return nil, fmt.Errorf("unexpected payload %q", b[:whole])
 			}
