@@ -89,8 +89,7 @@ func (l *Loop) inRate(c *engine.Conn, s *conn, m *protocol.Message) bool {
 		l.eng.Close(c, ws.ClosePolicyViolation, "too many messages")
 		return false
 	}
-	todo := questionsOf(s.user, m)
-	if todo.n == 0 {
+	if asks := questionsOf(s.user, m); asks.count == 0 {
 		return true
 	}
 	l.limited(limitMessages)

@@ -116,9 +116,9 @@ func (r *recheck) ask(l *Loop, q *permission.Question, h holding) {
 	switch a := l.gate.rules.Check(q); a {
 	case permission.Allow:
 	case permission.Pending:
-		i, serial := &inquiry{q: *q}, l.gate.serial
+		i, ruleset := &inquiry{q: *q}, l.gate.ruleset
 		i.done = func(a permission.Answer) {
-			if r.asking--; serial == l.gate.serial { // else the rules that are in force now are asked, too
+			if r.asking--; ruleset == l.gate.ruleset { // else the rules that are in force now are asked, too
 				h.settle(l, peer, i.q.Name, a)
 			}
 			l.wake()
