@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"deepstream-fast/internal/ecma"
 )
 
 var yamlErrorText = regexp.MustCompile(`^yaml: line (\d+): (?s:(.*))$`)
@@ -115,8 +117,8 @@ func (y *yamlReader) table(t *item, content []*yaml.Node, depth int) error {
 func numericFirst(entries []entry) []entry {
 	sorted := append([]entry(nil), entries...)
 	sort.SliceStable(sorted, func(i, j int) bool {
-		a, okA := arrayIndex(sorted[i].key)
-		b, okB := arrayIndex(sorted[j].key)
+		a, okA := ecma.ArrayIndex(sorted[i].key)
+		b, okB := ecma.ArrayIndex(sorted[j].key)
 		if okA && okB {
 			return a < b
 		}
