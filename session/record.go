@@ -162,8 +162,10 @@ func (l *Loop) recordMessage(peer bulk.Peer, s *conn, m *protocol.Message) (know
 // recordObserver lets listening know of record subscriptions that end.
 type recordObserver struct{ l *Loop }
 
+// Subscribed implements bulk.Observer.
 func (o recordObserver) Subscribed(protocol.ConnID, []byte, bool) {}
 
+// Unsubscribed implements bulk.Observer.
 func (o recordObserver) Unsubscribed(_ protocol.ConnID, name []byte, edge bool) {
 	if edge {
 		o.l.reportEdge(listenRecord, name, false)
