@@ -41,7 +41,7 @@ func ask(t *testing.T, a Authenticator, data string) Result {
 }
 
 // The first opinion counts, for or against: spec/auth.md §2.
-func TestChain(t *testing.T) {
+func TestFirstOpinionOfAChainCounts(t *testing.T) {
 	valid, invalid, unknown := Result{Valid: true, ID: "v"}, Result{ClientData: []byte(`1`)}, Unknown
 	for _, tt := range []struct {
 		name  string

@@ -128,7 +128,7 @@ cache:
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFileIsFoundInOrder(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	stems := []string{filepath.Join(dir, "etc/conf"), "conf/config"}
