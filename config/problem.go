@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // problemsMax bounds a report; more would not be read.
@@ -138,14 +139,8 @@ func (r *report) sort(problems []Problem) {
 	})
 }
 
-// quote shows s as a value in a message, cut to a readable length.
-func quote(s string) string {
-	const longest = 60
-	if utf8.RuneCountInString(s) > longest {
-		s = string([]rune(s)[:longest]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
+// quote shows s as a value in a message.
+func quote(s string) string { return doctree.Quote(s) }
 
 // quoteAll lists alternatives: "a", "b" or "c".
 func quoteAll(texts []string) string {

@@ -22,7 +22,7 @@ var rows = map[string]int{
 	"engine": 3, "store": 3, "auth": 3,
 	"record": 3, "event": 3, "rpc": 3, "presence": 3, "listen": 3,
 	"codec": 2, "registry": 2, "fanout": 2, "bulk": 2, "permission": 2,
-	"protocol": 1, "lazyjson": 1, "timer": 1, "internal/invariant": 1, "internal/warn": 1,
+	"protocol": 1, "lazyjson": 1, "timer": 1, "internal/invariant": 1, "internal/warn": 1, "internal/doctree": 1,
 	"internal/ecma": 0,
 }
 
