@@ -79,6 +79,7 @@ func TestScalarsKeepTheirText(t *testing.T) {
 func TestValuesAndKeysKnowTheirPlace(t *testing.T) {
 	for ext, text := range map[string]string{
 		".json": "{\n \"ü\": {\n  \"key\": \"value\"}}", ".yml": "ü:\n  é: 1\n  key: \"value\"\n", ".toml": "[o]\n\"é\" = 1\nkey = \"value\"\n",
+		".yaml": "\n\nempty lines first:\n  key: \"value\"\n",
 	} {
 		root, err := Parse(ext, text, roomy)
 		if err != nil {
