@@ -192,7 +192,7 @@ func TestPoolUnderLoad(t *testing.T) {
 	}
 }
 
-func TestGroupOf(t *testing.T) {
+func TestGroupIsTheNetworkOfAnAddress(t *testing.T) {
 	for _, tt := range []struct{ remote, group string }{
 		{"192.0.2.1:80", "192.0.2.1/32"},
 		{"192.0.2.1", "192.0.2.1/32"},

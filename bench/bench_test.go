@@ -123,7 +123,7 @@ func TestRigRefusesAnUnknownServer(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestTableShowsMediansAndRatios(t *testing.T) {
 	table := Table{Servers: []Server{Fast, F2}}
 	for i, cpu := range []float64{100, 400, 200} {
 		c := Case{Server: Fast, Mode: Saturated, Subscribers: 10}

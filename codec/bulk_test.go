@@ -7,8 +7,8 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// TestBulk lists the bulk requests by their wire names and expects every other action not to be one.
-func TestBulk(t *testing.T) {
+// TestBulkActionsAreThoseWithNames lists the bulk requests by their wire names and expects every other action not to be one.
+func TestBulkActionsAreThoseWithNames(t *testing.T) {
 	bulk := map[protocol.Topic]string{
 		protocol.TopicEvent: " SUBSCRIBE UNSUBSCRIBE ",
 		protocol.TopicRecord: " NOTIFY HEAD_BULK DELETE_BULK SUBSCRIBE UNSUBSCRIBE SUBSCRIBEANDHEAD SUBSCRIBEANDREAD " +

@@ -16,9 +16,9 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/encoded.txt anew")
 
-// TestVectors holds both directions against the official implementation: every vector decodes to
+// TestVectorsOfTheOfficialEncoder holds both directions against the official implementation: every vector decodes to
 // the message it was made of, and encodes to the same bytes where Message can say it all.
-func TestVectors(t *testing.T) {
+func TestVectorsOfTheOfficialEncoder(t *testing.T) {
 	for _, path := range vectorFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
 			for _, v := range readVectors(t, path) {

@@ -17,7 +17,7 @@ func loaded(t *testing.T, text string) *Config {
 	return c
 }
 
-func TestChanges(t *testing.T) {
+func TestChangesNameTheKeys(t *testing.T) {
 	base := loaded(t, "")
 	for text, want := range map[string]string{
 		"": "",
@@ -103,7 +103,7 @@ func other(v reflect.Value) {
 	}
 }
 
-func TestCovers(t *testing.T) {
+func TestCoversWhatLiesBelowAKey(t *testing.T) {
 	for _, tt := range []struct {
 		key, path string
 		want      bool

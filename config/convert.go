@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // Conversion is a configuration of the official server in our format.
@@ -26,7 +28,7 @@ func Convert(path, target string, env func(string) (string, bool)) (*Conversion,
 	switch {
 	case ext == ".js":
 		return nil, fmt.Errorf("config: %s: JavaScript is not executed here; write what it exports as YAML or JSON", path)
-	case ext == ".toml" || parsers[ext] == nil:
+	case ext == ".toml" || !doctree.Known(ext):
 		return nil, fmt.Errorf("config: %s: expected a configuration of the official server, .yml, .yaml or .json", path)
 	}
 	raw, err := read(path, configBytesMax)
@@ -165,7 +167,7 @@ func (n *node) set(key string, value *node) {
 		n.entries[i].value = value
 		return
 	}
-	_ = n.put(key, n.pos, value) // cannot be taken
+	n.put(key, n.pos, value)
 }
 
 // with returns a text node for s at the place of n.

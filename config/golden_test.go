@@ -10,9 +10,9 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestGolden runs testdata/*.txt: "file name=x" writes a file, "load [name=conf.toml] [NAME=value]..."
+// TestMessagesToOperators runs testdata/*.txt: "file name=x" writes a file, "load [name=conf.toml] [NAME=value]..."
 // loads its input as that file with these variables, and prints problems, warnings or "ok".
-func TestGolden(t *testing.T) {
+func TestMessagesToOperators(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)

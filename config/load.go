@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // FileVariable is the environment variable that names the configuration file, or a folder with one.
@@ -83,7 +85,7 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 	r := newReport()
 	c := Default()
 	var files map[string]string
-	if root := parse(newSource(path, raw, hasComments(filepath.Ext(path)), env, r), r); root != nil {
+	if root := parse(newSource(path, raw, doctree.HasComments(filepath.Ext(path)), env, r), r); root != nil {
 		x := expander{dir: filepath.Dir(path), env: env, report: r}
 		x.expand(root)
 		d := decoder{report: r, at: map[string]*node{}, broken: map[string]bool{}}

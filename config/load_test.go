@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"deepstream-fast/internal/doctree"
 )
 
 const shipped = "../conf.toml"
@@ -128,7 +130,7 @@ cache:
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFileIsFoundInOrder(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	stems := []string{filepath.Join(dir, "etc/conf"), "conf/config"}
@@ -225,7 +227,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a.json", `{"auth": [{"type": "file", "options": {"users": "file(x)"}}], "plugins": {"a": {"name": "b"}}}`)
 	f.Add("a.toml", "a.b = 1\n[[a.c]]\nd = [[1], {e = \"\"\"x\n\"\"\"}]\n$${ ${A:-\n")
 	f.Fuzz(func(t *testing.T, name, text string) {
-		if parsers[filepath.Ext(name)] == nil || strings.Contains(text, "fileLoad") {
+		if !doctree.Known(filepath.Ext(name)) || strings.Contains(text, "fileLoad") {
 			return
 		}
 		c, err := load(name, text, lookup(map[string]string{"A": "1"}))

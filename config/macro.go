@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // macro is a whole string value that names a file.
@@ -64,8 +66,8 @@ func (x *expander) replace(n *node, name, path string) {
 		return
 	}
 	ext := filepath.Ext(path)
-	s := newSource(path, raw, hasComments(ext), x.env, x.report)
-	if parsers[ext] == nil {
+	s := newSource(path, raw, doctree.HasComments(ext), x.env, x.report)
+	if !doctree.Known(ext) {
 		n.text, n.file = s.text, path
 		return
 	}

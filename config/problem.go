@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // problemsMax bounds a report; more would not be read.
@@ -14,9 +15,6 @@ const problemsMax = 100
 // collectMax bounds the problems looked at to find the first problemsMax of them: positions are
 // computed by scanning, and a file may be wrong everywhere.
 const collectMax = 10 * problemsMax
-
-// excerptRunes bounds the part of a line that is shown around a column.
-const excerptRunes = 120
 
 // Problem is one mistake in a configuration, or one warning about it.
 type Problem struct {
@@ -42,31 +40,8 @@ func (p Problem) Error() string {
 	if p.secret {
 		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 	}
-	text, column := excerpt(p.Source, p.Column)
-	number := fmt.Sprintf("%5d", p.Line)
-	pad := strings.Map(keepTabs, string([]rune(text)[:column-1]))
-	return fmt.Sprintf("%s:%d:%d: %s\n%s | %s\n%s | %s^",
-		p.File, p.Line, p.Column, p.Message, number, text, strings.Repeat(" ", len(number)), pad)
-}
-
-// excerpt cuts line to excerptRunes around column and returns the column within the cut.
-func excerpt(line string, column int) (string, int) {
-	runes := []rune(strings.ToValidUTF8(line, "�"))
-	column = min(max(column, 1), len(runes)+1)
-	from := 0
-	if column > excerptRunes-20 {
-		from = column - excerptRunes/2
-	}
-	to := min(len(runes), from+excerptRunes)
-	return string(runes[from:to]), column - from
-}
-
-// keepTabs makes padding as wide as the text it stands for.
-func keepTabs(r rune) rune {
-	if r == '\t' {
-		return r
-	}
-	return ' '
+	place := doctree.Place{Line: p.Line, Column: p.Column, Source: p.Source}
+	return fmt.Sprintf("%s:%d:%d: %s\n%s", p.File, p.Line, p.Column, p.Message, place.Excerpt())
 }
 
 // Errors is every problem of a configuration: files in the order they were read, each by line.
@@ -138,14 +113,8 @@ func (r *report) sort(problems []Problem) {
 	})
 }
 
-// quote shows s as a value in a message, cut to a readable length.
-func quote(s string) string {
-	const longest = 60
-	if utf8.RuneCountInString(s) > longest {
-		s = string([]rune(s)[:longest]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
+// quote shows s as a value in a message.
+func quote(s string) string { return doctree.Quote(s) }
 
 // quoteAll lists alternatives: "a", "b" or "c".
 func quoteAll(texts []string) string {

@@ -152,7 +152,7 @@ func TestEveryBoundIsEnforced(t *testing.T) {
 	})
 }
 
-func TestValues(t *testing.T) {
+func TestDurationsSizesAndLevelsAreParsed(t *testing.T) {
 	for text, want := range map[string]string{
 		"0s": "0s", "90s": "1m30s", "1h": "1h", "60m": "1h", "61m": "1h1m", " 5ms ": "5ms", "5": "", "": "", "1d": "", "-1s": "-1s",
 	} {

@@ -8,7 +8,8 @@ import (
 	"sort"
 	"strings"
 	"syscall"
-	"unicode/utf8"
+
+	"deepstream-fast/internal/doctree"
 )
 
 const (
@@ -23,8 +24,6 @@ type source struct {
 	raw  string
 	text string
 	cuts []cut // ascending
-
-	lines []int // offset in text of every line; made when first asked for
 }
 
 // cut says that text[out:outEnd] stands for raw[in:inEnd].
@@ -189,34 +188,6 @@ func (s *source) origin(off int) (int, string) {
 
 // rawProblem returns a Problem at offset in of s.raw.
 func (s *source) rawProblem(in int, message string) Problem {
-	start := strings.LastIndexByte(s.raw[:in], '\n') + 1
-	text, _, _ := strings.Cut(s.raw[start:], "\n")
-	return Problem{
-		File:    s.name,
-		Line:    strings.Count(s.raw[:start], "\n") + 1,
-		Column:  utf8.RuneCountInString(s.raw[start:in]) + 1,
-		Message: message,
-		Source:  strings.TrimSuffix(text, "\r"),
-	}
-}
-
-// offset returns the offset in s.text of line and column, both from 1, the column in characters.
-func (s *source) offset(line, column int) int {
-	if s.lines == nil {
-		s.lines = []int{0}
-		for i, c := range []byte(s.text) {
-			if c == '\n' {
-				s.lines = append(s.lines, i+1)
-			}
-		}
-	}
-	if line > len(s.lines) {
-		return len(s.text)
-	}
-	at := s.lines[max(line, 1)-1]
-	for ; column > 1 && at < len(s.text) && s.text[at] != '\n'; column-- {
-		_, n := utf8.DecodeRuneInString(s.text[at:])
-		at += n
-	}
-	return at
+	at := doctree.PlaceOf(s.raw, in)
+	return Problem{File: s.name, Line: at.Line, Column: at.Column, Message: message, Source: at.Source}
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+
+	"deepstream-fast/internal/doctree"
 )
 
-// A document of more nodes, or nested deeper, is refused. YAML aliases count each time they are used.
+// A document of more nodes, or nested deeper, is refused.
 const (
 	nodesMax = 1 << 20
 	depthMax = 64
@@ -52,18 +54,13 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// put appends an entry, and fails if the key is taken.
-func (n *node) put(key string, pos int, value *node) error {
-	if i, taken := n.index[key]; taken {
-		first := n.src.problem(n.entries[i].pos, "", "")
-		return syntaxErrorf(pos, "key %s is already set in line %d", quote(key), first.Line)
-	}
+// put appends an entry whose key is not taken.
+func (n *node) put(key string, pos int, value *node) {
 	if n.index == nil {
 		n.index = map[string]int{}
 	}
 	n.index[key] = len(n.entries)
 	n.entries = append(n.entries, entry{key, pos, value})
-	return nil
 }
 
 // integer returns the value of an integer node, false if it does not fit.
@@ -119,71 +116,46 @@ func (n *node) plain() any {
 	return n.text
 }
 
-// syntaxError is a mistake in the text of a document.
-type syntaxError struct {
-	pos     int // offset in the text
-	message string
-}
+// limits of a document. YAML aliases count each time they are used.
+var limits = doctree.Limits{Values: nodesMax, Depth: depthMax}
 
-func (e *syntaxError) Error() string { return e.message }
-
-func syntaxErrorf(pos int, format string, args ...any) error {
-	return &syntaxError{pos, fmt.Sprintf(format, args...)}
-}
-
-// builder makes the nodes of one document and counts them.
-type builder struct {
-	src   *source
-	nodes int
-}
-
-func (b *builder) node(k kind, pos int, text string) (*node, error) {
-	if b.nodes++; b.nodes > nodesMax {
-		return nil, syntaxErrorf(pos, "more than the maximum of %d values", nodesMax)
-	}
-	return &node{kind: k, src: b.src, pos: pos, text: text}, nil
-}
-
-// parsers by file extension.
-var parsers = map[string]func(*builder) (*node, error){
-	".toml": parseTOML, ".yml": parseYAML, ".yaml": parseYAML, ".json": parseJSON,
-}
-
-// hasComments reports whether a line of such a file is a comment if it starts with #.
-func hasComments(ext string) bool { return ext == ".toml" || ext == ".yml" || ext == ".yaml" }
-
-// parse reads s in the format of its extension, which has a parser. It returns nil after reporting
-// a syntax error.
+// parse reads s in the format of its extension, which is known. It returns nil after reporting a syntax
+// error.
 func parse(s *source, r *report) *node {
-	root, err := parsers[filepath.Ext(s.name)](&builder{src: s})
+	root, err := doctree.Parse(filepath.Ext(s.name), s.text, limits)
 	if err == nil {
-		err = checkDepth(root, 1)
+		return s.node(root)
 	}
-	if err == nil {
-		return root
-	}
-	var syntax *syntaxError
-	if errors.As(err, &syntax) {
-		r.add(s.problem(syntax.pos, "", syntax.message))
-	} else {
+	var wrong *doctree.Error
+	if !errors.As(err, &wrong) {
 		r.add(Problem{File: s.name, Message: err.Error()})
+		return nil
 	}
+	message := wrong.Message
+	if wrong.Again {
+		message += fmt.Sprintf(" in line %d", s.problem(wrong.First, "", "").Line)
+	}
+	r.add(s.problem(wrong.Pos, "", message))
 	return nil
 }
 
-func checkDepth(n *node, depth int) error {
-	if depth > depthMax {
-		return syntaxErrorf(n.pos, "nested more than the maximum of %d levels deep", depthMax)
+// kinds are those of a document.
+var kinds = [...]kind{
+	doctree.Null: kindNull, doctree.Bool: kindBool, doctree.Int: kindInt, doctree.Float: kindFloat,
+	doctree.Text: kindString, doctree.List: kindList, doctree.Table: kindTable,
+}
+
+// node returns d, a value of s, as a node. Nothing at all is an empty table.
+func (s *source) node(d *doctree.Node) *node {
+	if d == nil {
+		return &node{kind: kindTable, src: s}
 	}
-	for _, item := range n.items {
-		if err := checkDepth(item, depth+1); err != nil {
-			return err
-		}
+	n := &node{kind: kinds[d.Kind], src: s, pos: d.Pos, text: d.Text}
+	for _, item := range d.Items {
+		n.items = append(n.items, s.node(item))
 	}
-	for _, e := range n.entries {
-		if err := checkDepth(e.value, depth+1); err != nil {
-			return err
-		}
+	for _, e := range d.Entries {
+		n.put(e.Key, e.Pos, s.node(e.Value))
 	}
-	return nil
+	return n
 }

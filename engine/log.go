@@ -4,49 +4,21 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
-	"time"
+
+	"deepstream-fast/internal/warn"
 )
 
-// limitedLog writes warnings that a peer can cause, at most one per cause and second: a flood of
-// them must not become a flood of lines. What it leaves out it counts in the next line.
+// limitedLog writes warnings that a peer can cause: see internal/warn. Safe for concurrent use.
 type limitedLog struct {
-	log *slog.Logger
-
-	mu     sync.Mutex // guards causes; a leaf
-	causes map[string]*cause
+	log      *slog.Logger
+	warnings *warn.Log
 }
 
-type cause struct {
-	last    time.Time
-	skipped int
-}
+func newLimitedLog(log *slog.Logger) *limitedLog { return &limitedLog{log, warn.New(log)} }
 
-func newLimitedLog(log *slog.Logger) *limitedLog {
-	return &limitedLog{log: log, causes: map[string]*cause{}}
-}
-
+// warn writes about event, one of this package's constants, which is the cause as well.
 func (l *limitedLog) warn(event, msg string, args ...any) {
-	l.mu.Lock()
-	c := l.causes[event]
-	if c == nil {
-		c = &cause{}
-		l.causes[event] = c // events are constants of this package: the map stays small
-	}
-	now := time.Now()
-	if now.Sub(c.last) < time.Second {
-		c.skipped++
-		l.mu.Unlock()
-		return
-	}
-	skipped := c.skipped
-	c.last, c.skipped = now, 0
-	l.mu.Unlock()
-	args = append([]any{"event", event}, args...)
-	if skipped > 0 {
-		args = append(args, "alsoSince", skipped)
-	}
-	l.log.Warn(msg, args...)
+	l.warnings.Warn(event, msg, append([]any{"event", event}, args...)...)
 }
 
 // gnetLog takes gnet's own log lines. Those about a single connection are everyday life here.

@@ -143,7 +143,7 @@ func (s *Server) noteTimeouts(q *session.Request) {
 	}
 	if missing > 0 {
 		s.stats.timeouts.Add(uint64(missing))
-		s.late.warn(s.opts.Log, "an HTTP request had no answer in time", "event", "HTTP_REQUEST_TIMEOUT", "commands", len(q.Messages), "missing", missing)
+		s.warnings.Warn("late", "an HTTP request had no answer in time", "event", "HTTP_REQUEST_TIMEOUT", "commands", len(q.Messages), "missing", missing)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestOrigins(t *testing.T) {
+func TestOriginsAndHostsAreChecked(t *testing.T) {
 	r := startRig(t, func(o *Options, _ *session.Options) {
 		o.Origins = Origins{Allowed: []string{"https://a.example", "https://b.example"}, Host: "api.example"}
 	})
@@ -156,7 +156,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-func TestLogin(t *testing.T) {
+func TestLoginAnswers(t *testing.T) {
 	r := startRig(t, func(o *Options, _ *session.Options) { o.API.RequestTimeout = 200 * time.Millisecond })
 	for body, want := range map[string]string{
 		`{"username":"u"}`:     `{}`,
@@ -300,7 +300,7 @@ func answerCalls(t *testing.T, c *peer.Client, action, data string) {
 	}
 }
 
-func TestCalls(t *testing.T) {
+func TestCallsAnswerWithTheProvidersResult(t *testing.T) {
 	r := startRig(t, nil)
 	c := r.client("p", "RPC PROVIDE names=[add] correlationId=1")
 	for _, tt := range []struct{ action, data, slot string }{
@@ -323,7 +323,7 @@ func TestCalls(t *testing.T) {
 }
 
 // One of each kind: some succeed, some fail, the order is the request's.
-func TestBatch(t *testing.T) {
+func TestBatchKeepsTheOrderOfTheRequest(t *testing.T) {
 	r := startRig(t, nil)
 	status, text := r.post(`{"token":"good","body":[
 		{"topic":"record","action":"write","recordName":"r1","data":{"a":1}},
@@ -367,7 +367,7 @@ func TestRequestTimeout(t *testing.T) {
 	}
 }
 
-func TestRead(t *testing.T) {
+func TestReadAnswersWithETag(t *testing.T) {
 	r := startRig(t, nil)
 	r.one(`{"topic":"record","action":"write","recordName":"a/b c%","data":{"n": 1}}`)
 	res, text := r.do("GET", "/api/record/a/b%20c%25", "")
@@ -429,7 +429,7 @@ func TestInflatedBodies(t *testing.T) {
 	}
 }
 
-func TestBounds(t *testing.T) {
+func TestBoundsOfARequest(t *testing.T) {
 	body := func(n int) string {
 		return `{"body":[` + strings.Repeat(`{"topic":"event","action":"emit","eventName":"e"},`, n-1) + `{"topic":"event","action":"emit","eventName":"e"}]}`
 	}
@@ -518,7 +518,7 @@ func TestSlowBodiesEnd(t *testing.T) {
 }
 
 // Others may be served on paths of their own, with the same origins.
-func TestMounts(t *testing.T) {
+func TestMountsHaveTheSameOrigins(t *testing.T) {
 	r := startRig(t, func(o *Options, _ *session.Options) {
 		o.API = nil
 		o.Mounts = []Mount{{Path: "/stats", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

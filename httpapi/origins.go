@@ -5,14 +5,20 @@ import (
 	"strings"
 )
 
-// Origins says from which web pages, and under which host name, HTTP requests are taken.
+// Origins says from which web pages, and under which host name, requests are taken. It is constant.
 type Origins struct {
 	AllowAll bool
 	Allowed  []string // otherwise, exactly these
 	Host     string   // that the Host header must equal; empty: any
 }
 
-// Check judges a request by its header fields. It returns the value of Access-Control-Allow-Origin, or
+// Allows reports whether requests of the web page origin are taken.
+func (o *Origins) Allows(origin string) bool { return o.AllowAll || slices.Contains(o.Allowed, origin) }
+
+// AllowsHost reports whether requests to host, a Host header, are taken.
+func (o *Origins) AllowsHost(host string) bool { return o.Host == "" || host == o.Host }
+
+// Check judges an HTTP request by its header fields, an empty one being one that is not there. It returns the value of Access-Control-Allow-Origin, or
 // why the request is forbidden. Source: spec/http-api.md §1.4.
 func (o *Origins) Check(origin, referer, host string) (allow, problem string) {
 	allow = "*"
@@ -23,11 +29,11 @@ func (o *Origins) Check(origin, referer, host string) (allow, problem string) {
 		switch {
 		case allow == "":
 			return "", `CORS is configured for this. All requests must set a valid "Origin" header.`
-		case !slices.Contains(o.Allowed, allow):
+		case !o.Allows(allow):
 			return "", `Origin "` + printable(allow) + `" is forbidden.`
 		}
 	}
-	if o.Host != "" && host != o.Host {
+	if !o.AllowsHost(host) {
 		return "", "Forbidden Host."
 	}
 	return allow, ""

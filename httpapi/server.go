@@ -10,6 +10,7 @@ import (
 
 	"deepstream-fast/codec/ws"
 	"deepstream-fast/engine"
+	"deepstream-fast/internal/warn"
 )
 
 // Server serves the HTTP connections it is given. Safe for concurrent use.
@@ -23,14 +24,16 @@ type Server struct {
 	closing  context.Context // ends when Shutdown begins
 	close    context.CancelFunc
 
-	stats counters
-	ids   ids
-	late  limitedWarning
+	// Safe from any goroutine.
+	stats    counters
+	ids      ids
+	warnings *warn.Log
 }
 
 // New returns a Server that serves what Take gives it, until Shutdown.
 func New(o Options) *Server {
 	s := &Server{opts: o.withDefaults()}
+	s.warnings = warn.New(s.opts.Log)
 	s.listener = engine.NewListener(s.opts.Addr)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, ctx.Done()

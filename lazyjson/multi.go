@@ -83,8 +83,8 @@ func unquote(buf, spelled []byte) ([]byte, error) {
 	if len(spelled) > PathBytesMax*len(`\u0000`) {
 		return nil, ErrPathTooLong
 	}
-	text, ok := appendUnescaped(buf, spelled)
-	if !ok {
+	text, exact := AppendUnescaped(buf, spelled)
+	if !exact {
 		return nil, ErrPathEncoding
 	}
 	return text, nil

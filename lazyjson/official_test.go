@@ -134,7 +134,7 @@ func TestModel(t *testing.T) {
 
 // What the official modules do on these, nobody should: they reach prototypes, write under the key
 // "undefined" or run out of memory.
-func TestRefused(t *testing.T) {
+func TestPathsAreRefusedThatNobodyShouldFollow(t *testing.T) {
 	for path, want := range map[string]error{
 		"":                               ErrPathEmpty,
 		" ":                              ErrPathEmpty,

@@ -1,6 +1,9 @@
 package lazyjson
 
-import "deepstream-fast/internal/invariant"
+import (
+	"deepstream-fast/internal/ecma"
+	"deepstream-fast/internal/invariant"
+)
 
 const (
 	// DocBytesMax is the largest document that is patched, before and after.
@@ -69,7 +72,7 @@ func splice(dst, doc []byte, path Path, value []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	var scratch [numberBytesMax]byte
+	var scratch [ecma.NumberBytesMax]byte
 	rest := at.seg
 	seg := rest.next(path.text, &scratch)
 	fill := int64(FillMax)
@@ -127,12 +130,12 @@ func locate(doc []byte, path Path) (place, error) {
 // recursion is SegmentsMax deep at most.
 func resolve(doc []byte, open int, text []byte, c cursor) (at place, end int) {
 	at = place{open: open, seg: c, end: open + 1}
-	var scratch [numberBytesMax]byte
+	var scratch [ecma.NumberBytesMax]byte
 	seg := c.next(text, &scratch)
 	opener := doc[open]
 	if opener == '[' {
 		var ok bool
-		if at.index, ok = arrayIndex(seg.key); !ok {
+		if at.index, ok = ecma.ArrayIndex(seg.key); !ok {
 			at.lost = true
 			return at, skipRest(doc, open+1)
 		}
@@ -202,7 +205,7 @@ func appendRest(dst, text []byte, c cursor, value []byte, fill int64) ([]byte, e
 	var (
 		closers [SegmentsMax]byte
 		depth   int
-		scratch [numberBytesMax]byte
+		scratch [ecma.NumberBytesMax]byte
 		err     error
 	)
 	for !c.done() {
@@ -221,7 +224,7 @@ func appendRest(dst, text []byte, c cursor, value []byte, fill int64) ([]byte, e
 			dst = append(appendQuoted(dst, seg.key), ':')
 			continue
 		}
-		index, ok := arrayIndex(seg.key)
+		index, ok := ecma.ArrayIndex(seg.key)
 		if !ok {
 			value = nil
 			break

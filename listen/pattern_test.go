@@ -83,7 +83,7 @@ func TestPatternsAgreeWithJavaScript(t *testing.T) {
 	}
 }
 
-func TestShapes(t *testing.T) {
+func TestShapeOfAPattern(t *testing.T) {
 	for text, want := range map[string]shape{
 		"news/": shapeContains, "news/.*": shapeContains, "news/*": shapeContains, ".*news/": shapeContains, "a+": shapeContains,
 		"^news/": shapePrefix, "^news/.*": shapePrefix, "^news/(a|b)*": shapePrefix, "^a{1}b": shapePrefix,

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"sync"
-	"time"
+
+	"deepstream-fast/internal/warn"
 )
 
 // HTTPOptions configures the monitor of type http.
@@ -18,17 +18,14 @@ type HTTPOptions struct {
 	Open        bool   // answer everybody
 }
 
-// HTTP is the monitor of type http: a report per request. It is an http.Handler for the public server.
+// HTTP is the monitor of type http: a report per request. It is an http.Handler for the public server. Safe
+// for concurrent use.
 type HTTP struct {
 	// Set by NewHTTP, then constant.
 	opts     HTTPOptions
 	reporter *Reporter
 	secret   [sha256.Size]byte // of HeaderValue, so that lengths compare as well
-	log      *slog.Logger
-
-	mu      sync.Mutex // guards the fields below; a leaf
-	warned  time.Time
-	skipped int // refusals since, which were not logged
+	warnings *warn.Log
 }
 
 // NewHTTP returns the monitor.
@@ -36,7 +33,7 @@ func NewHTTP(opts HTTPOptions, reporter *Reporter, log *slog.Logger) *HTTP {
 	if opts.Open {
 		log.Warn("monitoring is open to everybody who can connect", eventKey, "PLUGIN_INITIALIZATION_ERROR", "url", opts.URL)
 	}
-	return &HTTP{opts: opts, reporter: reporter, secret: sha256.Sum256([]byte(opts.HeaderValue)), log: log}
+	return &HTTP{opts: opts, reporter: reporter, secret: sha256.Sum256([]byte(opts.HeaderValue)), warnings: warn.New(log)}
 }
 
 // URL returns the path that the monitor is to be found at.
@@ -49,7 +46,7 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.allowed(r) {
-		h.refused()
+		h.warnings.Warn("refused", "refused a request for monitoring without the right header", eventKey, "AUTH_ERROR", "url", h.opts.URL)
 		notFound(w)
 		return
 	}
@@ -78,19 +75,4 @@ func (h *HTTP) allowed(r *http.Request) bool {
 	got := sha256.Sum256([]byte(r.Header.Get(h.opts.HeaderKey)))
 	same := subtle.ConstantTimeCompare(got[:], h.secret[:]) == 1
 	return same && h.opts.HeaderKey != "" && h.opts.HeaderValue != ""
-}
-
-// refused logs a refusal, at most one a second.
-func (h *HTTP) refused() {
-	h.mu.Lock()
-	now := time.Now()
-	if now.Sub(h.warned) < time.Second {
-		h.skipped++
-		h.mu.Unlock()
-		return
-	}
-	skipped := h.skipped
-	h.warned, h.skipped = now, 0
-	h.mu.Unlock()
-	h.log.Warn("refused a request for monitoring without the right header", eventKey, "AUTH_ERROR", "url", h.opts.URL, "alsoSince", skipped)
 }

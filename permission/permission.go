@@ -3,7 +3,12 @@
 //
 // A Checker answers at once: it never blocks, and never allocates on the way to Allow. Where an answer
 // depends on records it says so, and the decision becomes an Inquiry: a state machine without I/O that
-// names the records it wants and decides when it has them. What is not clearly allowed is denied.
+// names the records it wants and decides when it has them.
+//
+// # Invariants
+//   - What is not clearly allowed is denied: the zero Answer is Deny.
+//   - A Checker keeps nothing of a Question, which is a view of the message, after Check has returned.
+//   - An Inquiry decides by the rules it began with.
 //
 // Cost: one call through an interface per decision. Stability: internal, may change.
 package permission

@@ -10,5 +10,6 @@
 //   - nil means absent. A non-nil empty slice means present and empty, which the official client
 //     tells apart (see Message.Data).
 //
+// Cost: ConnID and Kind are integers with their parts packed; decoding a Message is the codec's.
 // Source: the official protobuf schemas 1.1.0 and spec/wire.md. Stability: stable.
 package protocol

@@ -15,7 +15,7 @@ func collect(n *Names) []string {
 	return out
 }
 
-func TestNames(t *testing.T) {
+func TestNamesAreIterated(t *testing.T) {
 	const tag = 7<<3 | 2
 	for _, c := range []struct {
 		name  string
@@ -85,7 +85,7 @@ func TestIterAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestReset(t *testing.T) {
+func TestResetLeavesNothingButRoom(t *testing.T) {
 	m := Message{
 		Topic: TopicRecord, Action: RecordPatch, Data: []byte("1"), Names: ListNames(make([][]byte, 2)), IsAck: true,
 		HasVersion: true, Version: 3, Versions: make([]NameVersion, 5), SDKType: []byte("x"), RequestorData: []byte("y"),

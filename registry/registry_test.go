@@ -209,7 +209,7 @@ func TestRemoveConnInSlices(t *testing.T) {
 	}
 }
 
-func TestWalk(t *testing.T) {
+func TestWalkVisitsASpaceInSlices(t *testing.T) {
 	tab, loops := newTestTable(2, ^uint32(0))
 	for i := range 3000 {
 		mustSubscribe(t, loops[i%2], 1, testKey("ERP"[i%3], i))
@@ -247,7 +247,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-func TestClasses(t *testing.T) {
+func TestClassHoldsItsUnits(t *testing.T) {
 	for units := uint32(1); units < 1<<25; units += max(1, units/100) {
 		c := classOf(units)
 		if classUnits[c] < units || c > 0 && classUnits[c-1] >= units {

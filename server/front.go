@@ -9,12 +9,14 @@ import (
 
 // front answers what is decided by an HTTP request head alone.
 type front struct {
+	// Set before the engine starts, then constant.
 	cfg     *config.HTTPServerOptions
 	path    string
 	origins httpapi.Origins
-	api     bool // what is not answered here goes to the HTTP API; set before the engine starts
+	api     bool // what is not answered here goes to the HTTP API
 	kept    bool // somebody keeps the listener: a newcomer is not refused but sent to the next server
-	ready   readiness
+
+	ready readiness // safe for concurrent use
 }
 
 func newFront(cfg *config.Config, path string) *front {
@@ -32,24 +34,12 @@ func (f *front) upgrade(h *ws.Head) int {
 		return 404
 	case !f.ready.Load() && !f.kept:
 		return 503 // counts as a failed attempt with the client, so that it backs off
-	case f.cfg.HostURL != "" && string(h.Host) != f.cfg.HostURL:
+	case !f.origins.AllowsHost(string(h.Host)):
 		return 403
-	case f.cfg.CheckWebSocketOrigin && !f.originAllowed(h):
+	case f.cfg.CheckWebSocketOrigin && h.Origin != nil && !f.origins.Allows(string(h.Origin)): // nil: not a browser
 		return 403
 	}
 	return 0
-}
-
-func (f *front) originAllowed(h *ws.Head) bool {
-	if f.cfg.AllowAllOrigins || h.Origin == nil { // not a browser
-		return true
-	}
-	for _, o := range f.cfg.Origins {
-		if o == string(h.Origin) {
-			return true
-		}
-	}
-	return false
 }
 
 // answer answers a request that is not for a WebSocket, or leaves it to the HTTP API.

@@ -92,7 +92,7 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
-func TestLevels(t *testing.T) {
+func TestLevelSaysWhichLinesAreWritten(t *testing.T) {
 	for level, want := range map[config.LogLevel]int{
 		config.LevelDebug: 5, config.LevelInfo: 4, config.LevelWarn: 3, config.LevelError: 2, config.LevelFatal: 1, config.LevelOff: 0,
 	} {

@@ -227,7 +227,7 @@ func TestWatchedFileIsReloaded(t *testing.T) {
 	}
 }
 
-func TestLook(t *testing.T) {
+func TestLookReportsFilesThatChanged(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	put := func(name, text string) {

@@ -19,5 +19,7 @@
 //   - Requests about many names are worked off in slices; what their connection sends on that topic
 //     meanwhile waits. What waits has a limit, beyond which the loop does nothing else.
 //
+// Cost: an event takes about half a microsecond from the decoded message to the frame in the list of its
+// loop, with 0 allocs; see BenchmarkEmit. A connection takes 48 bytes here.
 // Source: spec/connection.md, spec/wire.md. Stability: internal, may change.
 package session

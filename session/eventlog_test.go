@@ -134,7 +134,7 @@ func TestComplainersAreBounded(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
+func TestCleanTextFitsALine(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "user/ü": "user/ü", "a b": "a b", "a\nb": `"a\nb"`, "\x1b[31m": `"\x1b[31m"`, "\xff": `"\xff"`,
 		strings.Repeat("x", textBytesMax):   strings.Repeat("x", textBytesMax),

@@ -10,12 +10,14 @@ import (
 	"deepstream-fast/protocol"
 )
 
-// What a connection may be refused for.
+// limitKind is what a connection may be refused for.
+type limitKind uint8
+
 const (
-	limitSubscriptions = iota
-	limitCalls
-	limitMessages
-	limitClosed
+	limitSubscriptions limitKind = iota // more than it may hold
+	limitCalls                          // more RPCs without an answer than it may have
+	limitMessages                       // messages faster than it may send
+	limitClosed                         // far faster: it was closed
 	limitKinds
 )
 
@@ -24,7 +26,8 @@ const (
 	rateDebtBursts = 10  // denied messages, in bursts, after which a connection is closed
 )
 
-// limits counts what is bounded per connection. Nothing is kept for limits that are not set.
+// limits counts what is bounded per connection. Nothing is kept for limits that are not set. Owned by the
+// loop of the connections.
 type limits struct {
 	calls map[protocol.ConnID]int // RPCs that wait for their answers
 	paid  []time.Duration         // by slot: when everything sent so far will have been sent at the rate allowed
@@ -40,7 +43,8 @@ func (l *limits) begin(slot uint32) {
 // Limited implements bulk.Out.
 func (l *Loop) Limited() { l.limited(limitSubscriptions) }
 
-func (l *Loop) limited(kind int) { l.node.stats.limited[kind].Add(1) }
+// limited counts a refusal.
+func (l *Loop) limited(kind limitKind) { l.node.stats.limited[kind].Add(1) }
 
 // mayCall counts one more RPC of a connection, or reports that it has too many.
 func (l *Loop) mayCall(id protocol.ConnID) bool {
@@ -89,8 +93,7 @@ func (l *Loop) inRate(c *engine.Conn, s *conn, m *protocol.Message) bool {
 		l.eng.Close(c, ws.ClosePolicyViolation, "too many messages")
 		return false
 	}
-	todo := questionsOf(s.user, m)
-	if todo.n == 0 {
+	if asks := questionsOf(s.user, m); asks.count == 0 {
 		return true
 	}
 	l.limited(limitMessages)

@@ -239,12 +239,14 @@ func (l *Loop) reportEdge(topic int, name []byte, on bool) {
 // eventObserver lets listening know of event subscriptions.
 type eventObserver struct{ l *Loop }
 
+// Subscribed implements bulk.Observer.
 func (o eventObserver) Subscribed(_ protocol.ConnID, name []byte, edge bool) {
 	if edge {
 		o.l.reportEdge(listenEvent, name, true)
 	}
 }
 
+// Unsubscribed implements bulk.Observer.
 func (o eventObserver) Unsubscribed(_ protocol.ConnID, name []byte, edge bool) {
 	if edge {
 		o.l.reportEdge(listenEvent, name, false)
@@ -360,6 +362,7 @@ type listenOut struct {
 	topic int
 }
 
+// Send implements listen.Out.
 func (o listenOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Broadcast) }
 
 // ProviderChanged implements listen.Out. Subscribers of events are not told about providers.
@@ -369,10 +372,12 @@ func (o listenOut) ProviderChanged(name []byte, has bool) {
 	}
 }
 
+// StartTimer implements listen.Out.
 func (o listenOut) StartTimer(after time.Duration, kind uint8, key uint64) listen.TimerID {
 	return listen.TimerID(o.start(after, kind, key))
 }
 
+// StopTimer implements listen.Out.
 func (o listenOut) StopTimer(id listen.TimerID) { o.l.eng.StopTimer(timer.ID(id)) }
 
 // Loops implements listen.Out.

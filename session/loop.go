@@ -266,6 +266,7 @@ type output struct {
 	class engine.Class
 }
 
+// SendAll implements fanout.Output.
 func (o output) SendAll(slots []uint32, except uint32, frame []byte) {
 	o.l.tally.delivered(o.about(), o.l.eng.SendAll(slots, except, frame, o.class))
 }
@@ -278,6 +279,7 @@ func (o output) about() protocol.Kind {
 	return o.l.news.About
 }
 
+// PostFanout implements fanout.Output.
 func (o output) PostFanout(loop int, ref registry.TopicRef, except protocol.ConnID, frame []byte) {
 	o.l.eng.Post(loop, engine.Mail{
 		Kind: mailFanout, Droppable: o.class == engine.Droppable, Class: o.class, About: o.about(),

@@ -148,12 +148,16 @@ func cloneNames(names protocol.Names) protocol.Names {
 // unobserved ignores subscriptions nobody has to hear of.
 type unobserved struct{}
 
-func (unobserved) Subscribed(protocol.ConnID, []byte, bool)   {}
+// Subscribed implements bulk.Observer.
+func (unobserved) Subscribed(protocol.ConnID, []byte, bool) {}
+
+// Unsubscribed implements bulk.Observer.
 func (unobserved) Unsubscribed(protocol.ConnID, []byte, bool) {}
 
 // presenceOut carries out what the directory decides.
 type presenceOut struct{ l *Loop }
 
+// Send implements presence.Out.
 func (o presenceOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Reply) }
 
 // Announce tells those who subscribed to everybody, then those who subscribed to this user. Nothing

@@ -29,7 +29,7 @@ func (n *Node) UsePermission(rules permission.Checker) {
 	}
 }
 
-// recheck walks the connections of a loop, and what each of them holds. All of it is owned by the loop.
+// recheck walks the connections of a loop, and what each of them holds. Owned by the loop.
 type recheck struct {
 	active bool
 	slot   uint32 // of the next connection
@@ -82,12 +82,10 @@ func (r *recheck) conn(l *Loop, s *conn) {
 		return
 	}
 	for topic, home := range l.listen {
-		t := listenTables[topic]
 		for _, pattern := range home.Patterns(r.peer.ID) {
-			q := permission.Question{User: s.user, Topic: t.Topic, Action: listenActions[topic].Listen, Name: pattern}
-			r.ask(l, &q, holding{t, listenActions[topic].Listen, func(l *Loop, peer bulk.Peer, name []byte) bool {
-				return l.dropPattern(topic, peer.ID, name)
-			}})
+			r.ask(l, &holding{
+				peer: r.peer, table: listenTables[topic], action: listenActions[topic].Listen, name: pattern, listening: topic,
+			})
 		}
 	}
 }
@@ -99,95 +97,113 @@ func (r *recheck) topic(l *Loop, ref registry.TopicRef) {
 		return
 	}
 	key = bytes.Clone(key)
-	h, ok := holdingOf(key)
-	if !ok {
-		return
+	if table, action := subscriptionIn(key[0]); table != nil {
+		r.ask(l, &holding{peer: r.peer, table: table, action: action, name: key[1:], key: key})
 	}
-	q := permission.Question{User: r.peer.User, Topic: h.table.Topic, Action: h.asks(), Name: key[1:]}
-	if key[0] == presenceAllSpace {
-		q.Name = nil
-	}
-	r.ask(l, &q, h)
 }
 
-// ask decides about one thing that peer holds. q's name is not changed by anybody.
-func (r *recheck) ask(l *Loop, q *permission.Question, h holding) {
-	peer := r.peer
-	switch a := l.gate.rules.Check(q); a {
+// ask decides about h.
+func (r *recheck) ask(l *Loop, h *holding) {
+	q := h.question()
+	switch a := l.gate.rules.Check(&q); a {
 	case permission.Allow:
 	case permission.Pending:
-		i, serial := &inquiry{q: *q}, l.gate.serial
+		i, ruleset := &inquiry{q: q}, l.gate.ruleset
 		i.done = func(a permission.Answer) {
-			if r.asking--; serial == l.gate.serial { // else the rules that are in force now are asked, too
-				h.settle(l, peer, i.q.Name, a)
+			if r.asking--; ruleset == l.gate.ruleset { // else the rules that are in force by then ask, too
+				h.settle(l, a)
 			}
 			l.wake()
 		}
 		if a := l.gate.inquire(i); a != permission.Pending {
-			h.settle(l, peer, q.Name, a)
+			h.settle(l, a)
 			return
 		}
 		r.asking++
 	default:
-		h.settle(l, peer, q.Name, a)
+		h.settle(l, a)
 	}
 }
 
-// holding is what a connection may hold by name.
+// holding is something that a connection holds by name: a subscription, which is in the registry, or a
+// pattern, which is not. It is constant.
 type holding struct {
+	peer   bulk.Peer
 	table  *bulk.Topic
 	action protocol.Action // by which it came
-	drop   func(l *Loop, peer bulk.Peer, name []byte) bool
+	name   []byte
+
+	key       []byte // of a subscription in the registry; nil: it is a pattern
+	listening int    // topic of a pattern: an index of Loop.listen
 }
 
-// asks returns the action that is asked for: reading is what a subscription to a record means.
-func (h *holding) asks() protocol.Action {
-	if h.table.Topic == protocol.TopicRecord && h.action == protocol.RecordSubscribe {
-		return protocol.RecordRead
+// question returns what is asked about h: reading is what a subscription to a record means, and all users
+// have no name.
+func (h *holding) question() permission.Question {
+	q := permission.Question{User: h.peer.User, Topic: h.table.Topic, Action: h.action, Name: h.name}
+	switch {
+	case h.key == nil:
+	case h.key[0] == recordSpace:
+		q.Action = protocol.RecordRead
+	case h.key[0] == presenceAllSpace:
+		q.Name = nil
 	}
-	return h.action
+	return q
 }
 
 // settle takes a holding back if it is not allowed. By then the connection may have let go of it.
-func (h *holding) settle(l *Loop, peer bulk.Peer, name []byte, a permission.Answer) {
-	if _, s := l.connOf(peer.ID); a == permission.Allow || s == nil || !h.drop(l, peer, name) {
+func (h *holding) settle(l *Loop, a permission.Answer) {
+	if _, s := l.connOf(h.peer.ID); a == permission.Allow || s == nil || !h.drop(l) {
 		return
 	}
 	l.node.stats.revoked.Add(1)
 	l.reply = protocol.Message{
-		Topic: h.table.Topic, Action: refusal(h.table, a), OriginalAction: h.action, IsError: true, Name: name,
+		Topic: h.table.Topic, Action: refusal(h.table, a), OriginalAction: h.action, IsError: true, Name: h.name,
 	}
-	l.Reply(peer.ID, &l.reply)
+	l.Reply(h.peer.ID, &l.reply)
 }
 
-// holdingOf returns what a registry key stands for.
-func holdingOf(key []byte) (h holding, ok bool) {
-	unsubscribe := func(observer func(*Loop) bulk.Observer) func(*Loop, bulk.Peer, []byte) bool {
-		return func(l *Loop, peer bulk.Peer, name []byte) bool {
-			res := l.subs.Unsubscribe(peer.ID.Slot(), key)
-			if res.Changed {
-				observer(l).Unsubscribed(peer.ID, name, res.Edge)
-			}
-			return res.Changed
-		}
+// drop ends a holding without an answer, and reports whether there was one.
+func (h *holding) drop(l *Loop) bool {
+	if h.key == nil {
+		return l.dropPattern(h.listening, h.peer.ID, h.name)
 	}
-	none := func(*Loop) bulk.Observer { return unobserved{} }
-	switch key[0] {
+	res := l.subs.Unsubscribe(h.peer.ID.Slot(), h.key)
+	if res.Changed {
+		l.observerOf(h.key[0]).Unsubscribed(h.peer.ID, h.name, res.Edge)
+	}
+	return res.Changed
+}
+
+// subscriptionIn returns what a registry key in space stands for: the topic, and the action by which it
+// came; nil if that is nothing a connection has asked for.
+func subscriptionIn(space byte) (*bulk.Topic, protocol.Action) {
+	switch space {
 	case event.Space:
-		events := func(l *Loop) bulk.Observer { return eventObserver{l} }
-		return holding{event.Table(), protocol.EventSubscribe, unsubscribe(events)}, true
+		return event.Table(), protocol.EventSubscribe
 	case recordSpace:
-		records := func(l *Loop) bulk.Observer { return recordObserver{l} }
-		return holding{&recordTable, protocol.RecordSubscribe, unsubscribe(records)}, true
+		return &recordTable, protocol.RecordSubscribe
 	case rpcSpace:
-		providers := func(l *Loop) bulk.Observer { return rpcObserver{l} }
-		return holding{&rpcTable, protocol.RPCProvide, unsubscribe(providers)}, true
+		return &rpcTable, protocol.RPCProvide
 	case presenceSpace:
-		return holding{&presenceTable, protocol.PresenceSubscribe, unsubscribe(none)}, true
+		return &presenceTable, protocol.PresenceSubscribe
 	case presenceAllSpace:
-		return holding{&presenceTable, protocol.PresenceSubscribeAll, unsubscribe(none)}, true
+		return &presenceTable, protocol.PresenceSubscribeAll
 	}
-	return h, false
+	return nil, 0
+}
+
+// observerOf returns who has to hear of the subscriptions in space.
+func (l *Loop) observerOf(space byte) bulk.Observer {
+	switch space {
+	case event.Space:
+		return eventObserver{l}
+	case recordSpace:
+		return recordObserver{l}
+	case rpcSpace:
+		return rpcObserver{l}
+	}
+	return unobserved{}
 }
 
 // listenTables are the tables of the listening topics.

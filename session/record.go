@@ -77,7 +77,7 @@ type records struct {
 	notices  map[uint64]*receipt // of the NOTIFYs in progress
 	serial   uint64              // of the latest
 
-	// For the connections of this loop: see subscribe.go.
+	// For the connections of this loop: see ask.go and subscribe.go.
 	asks      [][]*ask // by home: sent and not yet taken, oldest first
 	unread    map[registry.TopicRef][]unread
 	busyHomes uint64
@@ -162,8 +162,10 @@ func (l *Loop) recordMessage(peer bulk.Peer, s *conn, m *protocol.Message) (know
 // recordObserver lets listening know of record subscriptions that end.
 type recordObserver struct{ l *Loop }
 
+// Subscribed implements bulk.Observer.
 func (o recordObserver) Subscribed(protocol.ConnID, []byte, bool) {}
 
+// Unsubscribed implements bulk.Observer.
 func (o recordObserver) Unsubscribed(_ protocol.ConnID, name []byte, edge bool) {
 	if edge {
 		o.l.reportEdge(listenRecord, name, false)
@@ -182,7 +184,7 @@ func (r *records) write(peer bulk.Peer, m *protocol.Message) {
 		r.refuse(peer, why, m, m.Name)
 		return
 	}
-	judge := r.l.gate.judge(&q)
+	judge := r.l.gate.rejudge(&q)
 	create := protocol.Action(0)
 	if creates {
 		q.Action = protocol.RecordCreate
@@ -198,7 +200,7 @@ func (r *records) delete(peer bulk.Peer, m *protocol.Message) {
 		r.refuse(peer, why, m, m.Name)
 		return
 	}
-	r.request(peer, m, 0, r.l.gate.judge(&q), false)
+	r.request(peer, m, 0, r.l.gate.rejudge(&q), false)
 }
 
 // verdict returns 0, or the action that refuses what q asks for.

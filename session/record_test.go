@@ -283,7 +283,7 @@ func TestAFailingStore(t *testing.T) {
 }
 
 // What was collected when the engine stops reaches the store by Flush.
-func TestFlush(t *testing.T) {
+func TestFlushSavesWhatWasCollected(t *testing.T) {
 	s := memory.New(memory.Options{})
 	o := defaults(1)
 	o.session.Store = s

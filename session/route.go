@@ -24,15 +24,15 @@ func (l *Loop) admit(c *engine.Conn, s *conn, m *protocol.Message) {
 			if l.gate.hold(s.wait, m) {
 				return
 			}
-		case m.Topic != protocol.TopicRecord && !s.bulk.mixed && !l.gate.pends(s.user, m):
+		case m.Topic != protocol.TopicRecord && !s.bulk.mixed && !l.gate.mustWait(s.user, m):
 			l.carryOut(c, s, m) // other topics do not wait for a list of records
 			return
 		case l.records.hold(c, s, m):
 			return
 		}
 	}
-	if l.gate.pends(s.user, m) {
-		l.gate.begin(bulk.Peer{ID: c.ID(), User: s.user}, s, m)
+	if l.gate.mustWait(s.user, m) {
+		l.gate.suspend(bulk.Peer{ID: c.ID(), User: s.user}, s, m)
 		return
 	}
 	l.carryOut(c, s, m)

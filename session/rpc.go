@@ -137,10 +137,12 @@ func (l *Loop) onOthers(f func(*Loop)) {
 // rpcObserver tells the home of a name who provides it.
 type rpcObserver struct{ l *Loop }
 
+// Subscribed implements bulk.Observer.
 func (o rpcObserver) Subscribed(peer protocol.ConnID, name []byte, _ bool) {
 	o.l.report(packet{about: provided, peer: peer}, name)
 }
 
+// Unsubscribed implements bulk.Observer.
 func (o rpcObserver) Unsubscribed(peer protocol.ConnID, name []byte, _ bool) {
 	o.l.report(packet{about: unprovided, peer: peer}, name)
 }
@@ -148,10 +150,13 @@ func (o rpcObserver) Unsubscribed(peer protocol.ConnID, name []byte, _ bool) {
 // rpcOut carries out what the home of a name decides.
 type rpcOut struct{ clock }
 
+// Send implements rpc.Out.
 func (o rpcOut) Send(to protocol.ConnID, m *protocol.Message) { o.l.send(to, m, engine.Broadcast) }
 
+// StartTimer implements rpc.Out.
 func (o rpcOut) StartTimer(after time.Duration, kind uint8, key uint64) rpc.TimerID {
 	return rpc.TimerID(o.start(after, kind, key))
 }
 
+// StopTimer implements rpc.Out.
 func (o rpcOut) StopTimer(id rpc.TimerID) { o.l.eng.StopTimer(timer.ID(id)) }

@@ -255,7 +255,7 @@ func (l *Loop) census(t *Tally) {
 	kept := l.records.cache.Stats()
 	t.CacheHits, t.CacheMisses, t.CacheEvictions = kept.Hits, kept.Misses, kept.Evictions
 	t.CacheRecords, t.CacheBytes = l.records.cache.Len(), l.records.cache.Bytes()
-	t.GateOverflows, t.Waiting, t.WaitingBytes, t.Deciding = l.gate.overflows, l.gate.waiting, l.gate.bytes, l.gate.asking
+	t.GateOverflows, t.Waiting, t.WaitingBytes, t.Deciding = l.gate.overflows, l.gate.waiting, l.gate.bytes, l.gate.inquiries
 }
 
 // census is how loops are asked for their numbers: by mail, since the numbers are theirs alone.

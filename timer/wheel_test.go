@@ -149,7 +149,7 @@ func TestStaleAndForeignIDs(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestLimitsOfTimeAndEntries(t *testing.T) {
 	w := New(Options{TickDuration: ms})
 	if w.Add(TicksMax*ms, 0, 0) == 0 || w.Add((TicksMax+1)*ms, 0, 0) != 0 {
 		t.Error("TicksMax is not the furthest tick")

@@ -177,7 +177,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestRequest(t *testing.T) {
+func TestRequestCarriesWhatWasPromoted(t *testing.T) {
 	h := newHook(t, says(200, "", ""))
 	w := newWebhook(t, Options{Promote: []string{"authorization", "x-n", "x-zero", "x-object", "x-line"}}, h.URL+"/login?key=1")
 	r := login(`{"authorization":"Bearer x","x-n":7,"x-zero":0,"x-object":{},"x-line":"a\r\nevil: 1","other":"é"}`)
@@ -207,7 +207,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestRetries(t *testing.T) {
+func TestRetriesUpToTheAttempts(t *testing.T) {
 	const exceeded = `invalid {"error":"AUTH_RETRY_ATTEMPTS_EXCEEDED"}`
 	ok, busy := says(200, "text/plain", "alice"), says(503, "text/plain", "secret trouble")
 	for _, tt := range []struct {
@@ -238,7 +238,7 @@ func TestRetries(t *testing.T) {
 }
 
 // A webhook that does not answer costs its timeout and no more.
-func TestTimeout(t *testing.T) {
+func TestSilentHookCostsItsTimeout(t *testing.T) {
 	release := make(chan struct{})
 	h := newHook(t, func(http.ResponseWriter, *http.Request) { <-release })
 	t.Cleanup(func() { close(release) })
@@ -249,7 +249,7 @@ func TestTimeout(t *testing.T) {
 }
 
 // The end of the server ends pauses and requests.
-func TestLife(t *testing.T) {
+func TestEndOfTheServerEndsRequests(t *testing.T) {
 	life, end := context.WithCancel(context.Background())
 	h := newHook(t, func(http.ResponseWriter, *http.Request) { end() })
 	w := newWebhook(t, Options{Permitted: []int{201}, Retry: []int{200}, Attempts: 1000, Interval: time.Hour, Timeout: time.Hour, Life: life}, h.URL)

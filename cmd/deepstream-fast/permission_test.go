@@ -62,7 +62,7 @@ func TestPermissionExplain(t *testing.T) {
 		want []string
 	}{
 		{"allowed", append(order, "--data", `{"total":3}`, "--old-data", `{"state":"open"}`, "--record", `limits={"max":5}`), 0,
-			[]string{"ALLOWED", "rules.yml:6:12", `"orders/$user/$id"`, `$user = "ann"`, `limits = {"max":5}`, "oldData.state === 'open' = true"}},
+			[]string{"ALLOWED", "rules.yml:5:12", `"orders/$user/$id"`, `$user = "ann"`, `limits = {"max":5}`, "oldData.state === 'open' = true"}},
 		{"denied", append(order, "--data", `{"total":9}`, "--record", `limits={"max":5}`), 1,
 			[]string{"DENIED", "data.total <= _('limits').max = false", "orders/ann/1 = does not exist"}},
 		{"error of a rule denies", append(order, "--data", `{"total":9}`), 1, []string{"ERROR", "a member of undefined or null"}},

@@ -209,7 +209,7 @@ func TestAppendRefusal(t *testing.T) {
 	}
 }
 
-func TestHeadEnd(t *testing.T) {
+func TestHeadEndIsFoundWhereverTheReadsAreCut(t *testing.T) {
 	in := append(head(example...), "\r\n\r\nframes"...)
 	want := len(head(example...))
 	for n := range len(in) {

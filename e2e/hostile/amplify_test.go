@@ -80,7 +80,7 @@ func TestManyEventsInOneFrame(t *testing.T) {
 	})
 }
 
-func TestZeros(t *testing.T) {
+func TestFrameOfZerosTakesLittleMemory(t *testing.T) {
 	attackMemory(t, func(s *server) {
 		c := s.upgrade(t)
 		c.send(maskedFrame(ws.Binary, make([]byte, mib)))

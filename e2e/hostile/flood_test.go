@@ -32,7 +32,7 @@ func scale(n int) int {
 	return n
 }
 
-func TestAttacks(t *testing.T) {
+func TestAttacksHurtNoInnocents(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.name, a.stage)
 	}

@@ -188,7 +188,7 @@ func (s *server) callAPI(t *testing.T, stop <-chan struct{}) (n int) {
 }
 
 // The judges themselves notice what they look for.
-func TestJudges(t *testing.T) {
+func TestJudgesNoticeWhatTheyLookFor(t *testing.T) {
 	flat, rising := make([]float64, samples), make([]float64, samples)
 	for i := range samples {
 		flat[i], rising[i] = 50+float64(i%3), 50+float64(i)

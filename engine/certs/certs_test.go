@@ -41,7 +41,7 @@ func shake(s *Source, root *testkit.Certificate, client *testkit.Certificate, ca
 	return c.ConnectionState(), err
 }
 
-func TestSwap(t *testing.T) {
+func TestSwapShowsTheNewCertificate(t *testing.T) {
 	root := testkit.Root("root")
 	first, second := root.Issue("first", 48*time.Hour), root.Issue("second", 24*time.Hour)
 	s, err := New(first.CertPEM(), first.KeyPEM(), Options{})

@@ -22,7 +22,8 @@ var rows = map[string]int{
 	"engine": 3, "store": 3, "auth": 3,
 	"record": 3, "event": 3, "rpc": 3, "presence": 3, "listen": 3,
 	"codec": 2, "registry": 2, "fanout": 2, "bulk": 2, "permission": 2,
-	"protocol": 1, "lazyjson": 1, "timer": 1, "internal/invariant": 1,
+	"protocol": 1, "lazyjson": 1, "timer": 1, "internal/invariant": 1, "internal/warn": 1, "internal/doctree": 1,
+	"internal/ecma": 0,
 }
 
 // sideways lists the imports within a row that the flow of data needs.
@@ -157,17 +158,33 @@ func TestTopicsArePure(t *testing.T) {
 }
 
 func TestEveryPackageIsDocumented(t *testing.T) {
-	documented := map[string]bool{}
+	comments := map[string]string{} // by folder
 	for path, f := range sources(t) {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
+		if !strings.HasSuffix(path, "_test.go") {
+			comments[filepath.ToSlash(filepath.Dir(path))] += f.Doc.Text()
 		}
-		dir := filepath.ToSlash(filepath.Dir(path))
-		documented[dir] = documented[dir] || f.Doc != nil && len(f.Doc.Text()) > 60
 	}
-	for dir, ok := range documented {
-		if !ok {
+	for dir, comment := range comments {
+		if len(comment) <= 60 {
 			t.Errorf("package %s has no package comment that says what it is for", dir)
 		}
+		if !inServer(dir) {
+			continue
+		}
+		for _, part := range []string{"# Invariants", "Cost: ", "Stability: "} {
+			if !strings.Contains(comment, part) {
+				t.Errorf("the comment of package %s has no %q", dir, part)
+			}
+		}
 	}
+}
+
+// inServer reports whether the package in dir is part of the server and has something to promise: tests,
+// tools, and what exists for tests only, has not.
+func inServer(dir string) bool {
+	switch dir {
+	case "internal/archtest", "internal/invariant", "internal/testkit", "codec/internal/pbtest", "store/storetest":
+		return false
+	}
+	return !outside[folder(dir)]
 }

@@ -5,113 +5,56 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strings"
 	"unicode/utf8"
+
+	"deepstream-fast/internal/doctree"
+	"deepstream-fast/internal/ecma"
 )
 
-// itemKind is what an item of a permission file is.
-type itemKind uint8
-
-const (
-	itemOther itemKind = iota // a number, a list, null
-	itemBool
-	itemText
-	itemTable
-)
-
-// item is one value of a permission file, with the place it stands at.
-type item struct {
-	kind    itemKind
-	from    int    // offset in the file
-	text    string // of a scalar
-	entries []entry
-}
-
-// entry is one key of a table, in the order written.
-type entry struct {
-	key  string
-	from int // of the key
-	item *item
-}
-
-func (t *item) get(key string) *item {
-	for _, e := range t.entries {
-		if e.key == key {
-			return e.item
-		}
-	}
-	return nil
-}
-
-// documentError is a mistake in the syntax of a file.
-type documentError struct {
-	from    int
-	message string
-}
-
-func (e *documentError) Error() string { return e.message }
-
-func documentErrorf(from int, format string, args ...any) error {
-	return &documentError{from, fmt.Sprintf(format, args...)}
-}
-
-// A file with more values, or nested deeper, is refused. YAML aliases count each time they are used.
-const (
-	itemsMax     = 1 << 18
-	itemDepthMax = 64
-)
-
-// document is a file being read: it makes the items and counts them.
-type document struct {
-	text  string
-	items int
-}
-
-func (d *document) item(k itemKind, from int, text string) (*item, error) {
-	if d.items++; d.items > itemsMax {
-		return nil, documentErrorf(from, "more than the maximum of %d values", itemsMax)
-	}
-	return &item{kind: k, from: from, text: text}, nil
-}
-
-// readers by file extension.
-var readers = map[string]func(*document) (*item, error){
-	".yml": readYAML, ".yaml": readYAML, ".json": readJSON, ".toml": readTOML,
-}
+// limits of a permission file. YAML aliases count each time they are used.
+var limits = doctree.Limits{Values: 1 << 18, Depth: 64}
 
 // readDocument returns the permission document in src and the text that its offsets are in. The error
 // is an Errors.
-func readDocument(src Source) (*item, string, error) {
+func readDocument(src Source) (*doctree.Node, string, error) {
 	text := strings.TrimPrefix(string(src.Text), "\ufeff")
-	read := readers[filepath.Ext(src.File)]
+	ext := filepath.Ext(src.File)
 	switch {
 	case len(text) > fileBytesMax:
 		return nil, text, Errors{{File: src.File, Message: fmt.Sprintf("the file has more than the maximum of %d bytes", fileBytesMax)}}
-	case read == nil:
+	case !doctree.Known(ext):
 		return nil, text, Errors{{File: src.File, Message: "unknown format; expected a name that ends in .yml, .yaml, .json or .toml"}}
 	case !utf8.ValidString(text):
 		return nil, text, Errors{{File: src.File, Message: "the file is not UTF-8"}}
 	}
 	if src.Env != nil {
-		text = substitute(text, filepath.Ext(src.File) != ".json", src.Env)
+		text = substitute(text, doctree.HasComments(ext), src.Env)
 	}
-	root, err := read(&document{text: text})
+	root, err := doctree.Parse(ext, text, limits)
+	if err == nil && root == nil {
+		err = errors.New("the file is empty")
+	}
 	for _, key := range src.Section {
 		if err == nil {
-			if root = root.get(key); root == nil {
-				err = documentErrorf(0, "there is no %s", strings.Join(src.Section, "."))
+			if root = root.Get(key); root == nil {
+				err = fmt.Errorf("there is no %s", strings.Join(src.Section, "."))
 			}
 		}
 	}
 	if err == nil {
 		return root, text, nil
 	}
-	from := 0
-	var ours *documentError
-	if errors.As(err, &ours) {
-		from = ours.from
+	from, message := 0, err.Error()
+	var wrong *doctree.Error
+	if errors.As(err, &wrong) {
+		from = wrong.Pos
+		if wrong.Again {
+			message += fmt.Sprintf(" in line %d", placeOf(src.File, text, wrong.First).line)
+		}
 	}
-	return nil, text, Errors{problemAt(src.File, text, from, "", err.Error())}
+	return nil, text, Errors{problemAt(src.File, text, from, "", message)}
 }
 
 // substitution is a reference to a variable, or an escaped one.
@@ -147,29 +90,17 @@ func substitute(text string, comments bool, env func(string) (string, bool)) str
 	return strings.Join(lines, "")
 }
 
-// lineOffset returns the offset of line and column, both from 1, the column in characters.
-func (d *document) lineOffset(line, column int) int {
-	at := 0
-	for ; line > 1; line-- {
-		n := strings.IndexByte(d.text[at:], '\n')
-		if n < 0 {
-			return len(d.text)
+// numericFirst orders keys as JavaScript iterates them: those that are array indexes come first, in
+// ascending order, then the others as written. ECMAScript §10.1.11.1.
+func numericFirst(entries []doctree.Entry) []doctree.Entry {
+	sorted := append([]doctree.Entry(nil), entries...)
+	sort.SliceStable(sorted, func(i, j int) bool {
+		a, okA := ecma.ArrayIndex(sorted[i].Key)
+		b, okB := ecma.ArrayIndex(sorted[j].Key)
+		if okA && okB {
+			return a < b
 		}
-		at += n + 1
-	}
-	for ; column > 1 && at < len(d.text) && d.text[at] != '\n'; column-- {
-		_, n := utf8.DecodeRuneInString(d.text[at:])
-		at += n
-	}
-	return at
-}
-
-// put appends an entry to t, and fails if the key is taken.
-func (t *item) put(key string, from int, value *item, taken map[string]bool) error {
-	if taken[key] {
-		return documentErrorf(from, "key %q stands there twice", key)
-	}
-	taken[key] = true
-	t.entries = append(t.entries, entry{key, from, value})
-	return nil
+		return okA && !okB
+	})
+	return sorted
 }

@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"deepstream-fast/internal/ecma"
 )
 
 // tokenKind says what a token is.
@@ -119,21 +121,12 @@ func (l *lexer) skipSpace() {
 			l.pos += end + 4
 		default:
 			r, n := utf8.DecodeRuneInString(rest)
-			if !isSpace(r) {
+			if !ecma.IsSpace(r) {
 				return
 			}
 			l.pos += n
 		}
 	}
-}
-
-// isSpace reports whether r is white space or a line end. ECMAScript §12.2 and §12.3.
-func isSpace(r rune) bool {
-	switch r {
-	case '\t', '\n', '\v', '\f', '\r', ' ', 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF:
-		return true
-	}
-	return r >= 0x2000 && r <= 0x200A
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
@@ -170,7 +163,7 @@ func (l *lexer) number() float64 {
 	case len(text) > 1 && text[0] == '0' && (isDigit(text[1]) || text[1] == '_'):
 		l.fail(from, "number %s has a leading zero", text)
 	}
-	n := numberOf(plain)
+	n := ecma.Number(plain)
 	if n != n || badSeparator {
 		l.fail(from, "%s is no number", text)
 	}

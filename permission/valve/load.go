@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"deepstream-fast/internal/doctree"
 	"deepstream-fast/permission"
 )
 
@@ -59,10 +60,10 @@ type loader struct {
 // collectMax bounds the problems looked at to find the first problemsMax of them.
 const collectMax = 10 * problemsMax
 
-func (l *loader) at(t *item) position {
-	p := position{file: l.file, text: l.text, from: t.from}
-	if t.kind == itemText {
-		p.says = t.text
+func (l *loader) at(t *doctree.Node) position {
+	p := position{file: l.file, text: l.text, from: t.Pos}
+	if t.Kind == doctree.Text {
+		p.says = t.Text
 	}
 	return p
 }
@@ -80,61 +81,61 @@ func (l *loader) warn(p Problem) {
 }
 
 // document checks what the official server checks, but reports all of it.
-func (l *loader) document(root *item) {
-	if root.kind != itemTable {
-		l.fail(root.from, "", "permissions are a section with the keys %s", strings.Join(sections, ", "))
+func (l *loader) document(root *doctree.Node) {
+	if root.Kind != doctree.Table {
+		l.fail(root.Pos, "", "permissions are a section with the keys %s", strings.Join(sections, ", "))
 		return
 	}
 	for _, name := range sections {
-		if root.get(name) == nil {
-			l.fail(root.from, "", "section %q is missing; all of %s have to be there", name, strings.Join(sections, ", "))
+		if root.Get(name) == nil {
+			l.fail(root.Pos, "", "section %q is missing; all of %s have to be there", name, strings.Join(sections, ", "))
 		}
 	}
-	for _, e := range root.entries {
-		if !slices.Contains(sections, e.key) {
-			l.fail(e.from, e.key, "unknown section; there are %s", strings.Join(sections, ", "))
+	for _, e := range root.Entries {
+		if !slices.Contains(sections, e.Key) {
+			l.fail(e.Pos, e.Key, "unknown section; there are %s", strings.Join(sections, ", "))
 			continue
 		}
 		l.section(e)
 	}
 }
 
-func (l *loader) section(e entry) {
+func (l *loader) section(e doctree.Entry) {
 	switch {
-	case e.item.kind != itemTable:
-		l.fail(e.item.from, e.key, "a section holds paths")
+	case e.Value.Kind != doctree.Table:
+		l.fail(e.Value.Pos, e.Key, "a section holds paths")
 		return
-	case len(e.item.entries) > pathsMax:
-		l.fail(e.from, e.key, "more than the maximum of %d paths", pathsMax)
+	case len(e.Value.Entries) > pathsMax:
+		l.fail(e.Pos, e.Key, "more than the maximum of %d paths", pathsMax)
 		return
-	case e.item.get("*") == nil:
-		l.fail(e.from, e.key, `the path "*" is missing: it decides about all names that no other path matches`)
+	case e.Value.Get("*") == nil:
+		l.fail(e.Pos, e.Key, `the path "*" is missing: it decides about all names that no other path matches`)
 	}
-	for _, path := range numericFirst(e.item.entries) {
-		l.path(e.key, path)
+	for _, path := range numericFirst(e.Value.Entries) {
+		l.path(e.Key, path)
 	}
 }
 
-func (l *loader) path(section string, e entry) {
-	key := section + "." + strconv.Quote(e.key)
-	p, warning, err := compilePath(e.key)
+func (l *loader) path(section string, e doctree.Entry) {
+	key := section + "." + strconv.Quote(e.Key)
+	p, warning, err := compilePath(e.Key)
 	switch {
 	case err != nil:
-		l.fail(e.from, key, "%s", err.Error())
+		l.fail(e.Pos, key, "%s", err.Error())
 		return
-	case e.item.kind != itemTable:
-		l.fail(e.item.from, key, "a path holds rules")
+	case e.Value.Kind != doctree.Table:
+		l.fail(e.Value.Pos, key, "a path holds rules")
 		return
 	case warning != "":
-		l.warn(problemAt(l.file, l.text, e.from, key, warning))
+		l.warn(problemAt(l.file, l.text, e.Pos, key, warning))
 	}
-	for _, r := range e.item.entries {
-		kind, known := kindByName(section, r.key)
+	for _, r := range e.Value.Entries {
+		kind, known := kindByName(section, r.Key)
 		if !known {
-			l.fail(r.from, key+"."+r.key, "unknown rule type; %s has %s", section, strings.Join(typesOf(section), ", "))
+			l.fail(r.Pos, key+"."+r.Key, "unknown rule type; %s has %s", section, strings.Join(typesOf(section), ", "))
 			continue
 		}
-		if compiled := l.rule(kind, p, r, key+"."+r.key); compiled != nil {
+		if compiled := l.rule(kind, p, r, key+"."+r.Key); compiled != nil {
 			with := *p
 			with.rule = compiled
 			l.rules.kinds[kind].patterns = append(l.rules.kinds[kind].patterns, &with)
@@ -154,17 +155,17 @@ func typesOf(section string) (names []string) {
 }
 
 // rule compiles one rule, or returns nil after reporting why it cannot.
-func (l *loader) rule(kind ruleKind, p *pattern, e entry, key string) *rule {
-	r := &rule{kind: kind, path: p.text, text: e.item.text, at: l.at(e.item)}
+func (l *loader) rule(kind ruleKind, p *pattern, e doctree.Entry, key string) *rule {
+	r := &rule{kind: kind, path: p.text, text: e.Value.Text, at: l.at(e.Value)}
 	switch {
-	case e.item.kind == itemBool:
+	case e.Value.Kind == doctree.Bool:
 		r.constant = true
-		if e.item.text == "true" {
+		if e.Value.Text == "true" {
 			r.answer = permission.Allow
 		}
 		return r
-	case e.item.kind != itemText:
-		l.fail(e.item.from, key, "a rule is true, false or an expression")
+	case e.Value.Kind != doctree.Text:
+		l.fail(e.Value.Pos, key, "a rule is true, false or an expression")
 		return nil
 	}
 	root, err := parse(r.text)

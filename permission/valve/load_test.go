@@ -55,18 +55,18 @@ func TestProblemsHavePlaces(t *testing.T) {
 
 func TestUnreadableFiles(t *testing.T) {
 	for want, src := range map[string]Source{
-		"unknown format":    {File: "a.js"},
-		"empty":             {File: "a.yml"},
-		"more than one":     {File: "a.yml", Text: []byte("{}\n---\n{}\n")},
-		"merge keys":        {File: "a.yml", Text: []byte("a: &a {}\nb:\n  <<: *a\n")},
-		"nested":            {File: "a.yml", Text: []byte("a: &a {b: *a}\n")},
-		"nested more":       {File: "a.json", Text: []byte(strings.Repeat("[", 100) + strings.Repeat("]", 100))},
-		"path has more":     {File: "a.json", Text: []byte(`{"record":{"` + strings.Repeat(".", patternBytesMax) + `":{}}}`)},
-		"is not UTF-8":      {File: "a.yml", Text: []byte("\xff")},
-		"maximum of 167772": {File: "a.yml", Text: make([]byte, fileBytesMax+1)},
-		"stands there":      {File: "a.json", Text: []byte(`{"a":1,"a":2}`)},
-		"no permission.x":   {File: "a.json", Text: []byte(`{"permission":{}}`), Section: []string{"permission", "x"}},
-		"paths":             {File: "a.json", Text: []byte(`{"record":{"*":{},` + strings.Repeat(`"%":{},`, 0) + manyPaths() + `},"event":{"*":{}},"rpc":{"*":{}},"presence":{"*":{}}}`)},
+		"unknown format":        {File: "a.js"},
+		"empty":                 {File: "a.yml"},
+		"more than one":         {File: "a.yml", Text: []byte("{}\n---\n{}\n")},
+		"merge keys":            {File: "a.yml", Text: []byte("a: &a {}\nb:\n  <<: *a\n")},
+		"nested":                {File: "a.yml", Text: []byte("a: &a {b: *a}\n")},
+		"nested more":           {File: "a.json", Text: []byte(strings.Repeat("[", 100) + strings.Repeat("]", 100))},
+		"path has more":         {File: "a.json", Text: []byte(`{"record":{"` + strings.Repeat(".", patternBytesMax) + `":{}}}`)},
+		"is not UTF-8":          {File: "a.yml", Text: []byte("\xff")},
+		"maximum of 167772":     {File: "a.yml", Text: make([]byte, fileBytesMax+1)},
+		"already set in line 1": {File: "a.json", Text: []byte(`{"a":1,"a":2}`)},
+		"no permission.x":       {File: "a.json", Text: []byte(`{"permission":{}}`), Section: []string{"permission", "x"}},
+		"paths":                 {File: "a.json", Text: []byte(`{"record":{"*":{},` + strings.Repeat(`"%":{},`, 0) + manyPaths() + `},"event":{"*":{}},"rpc":{"*":{}},"presence":{"*":{}}}`)},
 	} {
 		if _, _, err := Load(src); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %.200v", want, err)

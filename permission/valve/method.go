@@ -1,6 +1,10 @@
 package valve
 
-import "strings"
+import (
+	"strings"
+
+	"deepstream-fast/internal/ecma"
+)
 
 // call calls a method: see method for which there are.
 func (r *run) call(n *node) value {
@@ -32,7 +36,7 @@ func (r *run) call(n *node) value {
 	case methodToLowerCase:
 		return r.bounded(n, lower(v.text))
 	case methodTrim:
-		return textValue(strings.TrimFunc(v.text, isSpace))
+		return textValue(strings.TrimFunc(v.text, ecma.IsSpace))
 	case methodMatch:
 		return r.match(n, v.text, args[0])
 	}

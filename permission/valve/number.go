@@ -2,121 +2,14 @@ package valve
 
 import (
 	"math"
-	"math/big"
-	"strconv"
-	"strings"
+
+	"deepstream-fast/internal/ecma"
 )
 
-// formatNumber spells n as JavaScript does. ECMAScript §6.1.6.1.20.
-func formatNumber(n float64) string {
-	switch size := math.Abs(n); {
-	case n != n:
-		return "NaN"
-	case math.IsInf(n, 1):
-		return "Infinity"
-	case math.IsInf(n, -1):
-		return "-Infinity"
-	case n == 0:
-		return "0" // minus zero as well
-	case size >= 1e-6 && size < 1e21:
-		return strconv.FormatFloat(n, 'f', -1, 64)
-	}
-	s := strconv.FormatFloat(n, 'e', -1, 64)
-	// Go writes e-07 where JavaScript writes e-7.
-	if at := len(s) - 2; s[at] == '0' && (s[at-1] == '-' || s[at-1] == '+') {
-		s = s[:at] + s[at+1:]
-	}
-	return s
-}
-
-// numberOf converts text as Number() does. ECMAScript §7.1.4.1.
-func numberOf(s string) float64 {
-	s = strings.TrimFunc(s, isSpace)
-	if s == "" {
-		return 0
-	}
-	if len(s) > 2 && s[0] == '0' {
-		if base := radix(s[1]); base != 0 {
-			return integerOf(s[2:], base)
-		}
-	}
-	digits := s
-	if s[0] == '+' || s[0] == '-' {
-		digits = s[1:]
-	}
-	// Go knows more spellings than JavaScript does; only decimal numbers may reach it.
-	if digits != "Infinity" && !isDecimal(digits) {
-		return math.NaN()
-	}
-	n, _ := strconv.ParseFloat(s, 64) // out of range is an infinity here and there
-	return n
-}
-
-// isDecimal reports whether s is digits, perhaps with a point and an exponent.
-func isDecimal(s string) bool {
-	i, count := 0, 0
-	digits := func() {
-		for i < len(s) && isDigit(s[i]) {
-			i++
-			count++
-		}
-	}
-	digits()
-	if i < len(s) && s[i] == '.' {
-		i++
-		digits()
-	}
-	if count == 0 {
-		return false
-	}
-	if i < len(s) && s[i]|0x20 == 'e' {
-		if i++; i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		count = 0
-		digits()
-		if count == 0 {
-			return false
-		}
-	}
-	return i == len(s)
-}
-
-// radix returns the base that 0 and letter announce, or 0.
-func radix(letter byte) int {
-	switch letter | 0x20 {
-	case 'x':
-		return 16
-	case 'o':
-		return 8
-	case 'b':
-		return 2
-	}
-	return 0
-}
-
-// integerDigitsMax bounds what big numbers cost; more digits than a float64 can hold are an infinity.
-const integerDigitsMax = 1100
-
-func integerOf(digits string, base int) float64 {
-	if strings.ContainsAny(digits, "_+-") {
-		return math.NaN()
-	}
-	trimmed := strings.TrimLeft(digits, "0")
-	if len(trimmed) > integerDigitsMax {
-		for _, c := range []byte(trimmed) {
-			if _, err := strconv.ParseUint(string(rune(c)), base, 8); err != nil {
-				return math.NaN()
-			}
-		}
-		return math.Inf(1)
-	}
-	n, ok := new(big.Int).SetString(digits, base)
-	if !ok {
-		return math.NaN()
-	}
-	f, _ := new(big.Float).SetInt(n).Float64()
-	return f
+// spell returns n as JavaScript spells it.
+func spell(n float64) string {
+	var room [ecma.NumberBytesMax]byte
+	return string(ecma.AppendNumber(room[:0], n))
 }
 
 // toInt32 is ECMAScript §7.1.6.

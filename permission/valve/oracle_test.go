@@ -63,7 +63,7 @@ func outcome(v value) string {
 		if v.n == 0 && math.Signbit(v.n) {
 			return "-0"
 		}
-		return formatNumber(v.n)
+		return spell(v.n)
 	case kindArray, kindJSONArray:
 		s, _ := toText(v)
 		return "array " + strconv.Quote(s)

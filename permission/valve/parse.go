@@ -386,7 +386,7 @@ func (p *parser) object() *node {
 		text := key.text
 		switch key.kind {
 		case tokenNumber:
-			text = formatNumber(key.number)
+			text = spell(key.number)
 		case tokenWord, tokenText:
 		default:
 			p.unexpected("a key")

@@ -3,7 +3,8 @@ package valve
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"deepstream-fast/internal/doctree"
 )
 
 // problemsMax bounds a report.
@@ -19,29 +20,14 @@ type Problem struct {
 	Source  string // the line as written
 }
 
-// excerptRunes bounds the part of a line that is shown around a column.
-const excerptRunes = 120
-
 // Error returns the message with its position, then the line with a caret under the column.
 func (p Problem) Error() string {
 	where := ""
 	if p.Key != "" {
 		where = p.Key + ": "
 	}
-	runes := []rune(strings.ToValidUTF8(p.Source, "\uFFFD"))
-	column := min(max(p.Column, 1), len(runes)+1)
-	from := 0
-	if column > excerptRunes-20 {
-		from = column - excerptRunes/2
-	}
-	shown := runes[from:min(len(runes), from+excerptRunes)]
-	pad := make([]rune, column-1-from)
-	for i := range pad {
-		if pad[i] = ' '; shown[i] == '\t' {
-			pad[i] = '\t'
-		}
-	}
-	return fmt.Sprintf("%s:%d:%d: %s%s\n%5d | %s\n      | %s^", p.File, p.Line, p.Column, where, p.Message, p.Line, string(shown), string(pad))
+	place := doctree.Place{Line: p.Line, Column: p.Column, Source: p.Source}
+	return fmt.Sprintf("%s:%d:%d: %s%s\n%s", p.File, p.Line, p.Column, where, p.Message, place.Excerpt())
 }
 
 // Errors is every problem of a file, in the order of its lines.
@@ -104,8 +90,8 @@ func (p position) offset(off int) int {
 }
 
 func placeOf(file, text string, off int) place {
-	start := strings.LastIndexByte(text[:off], '\n') + 1
-	return place{file, strings.Count(text[:start], "\n") + 1, utf8.RuneCountInString(text[start:off]) + 1}
+	at := doctree.PlaceOf(text, off)
+	return place{file, at.Line, at.Column}
 }
 
 // problem returns a Problem at offset off of what the value says.
@@ -114,9 +100,6 @@ func (p position) problem(off int, key, message string) Problem {
 }
 
 func problemAt(file, text string, off int, key, message string) Problem {
-	off = min(max(off, 0), len(text))
-	at := placeOf(file, text, off)
-	start := strings.LastIndexByte(text[:off], '\n') + 1
-	line, _, _ := strings.Cut(text[start:], "\n")
-	return Problem{File: file, Line: at.line, Column: at.column, Key: key, Message: message, Source: strings.TrimSuffix(line, "\r")}
+	at := doctree.PlaceOf(text, off)
+	return Problem{File: file, Line: at.Line, Column: at.Column, Key: key, Message: message, Source: at.Source}
 }

@@ -29,7 +29,7 @@ type translator struct {
 // lineEnds is the inside of a class.
 const lineEnds = `\n\r` + "\u2028\u2029"
 
-// spaces is \s of JavaScript as the inside of a class: see isSpace.
+// spaces is \s of JavaScript as the inside of a class: see ecma.IsSpace.
 const spaces = `\t\n\v\f\r ` + "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 // notSpaces is \S likewise; halves of surrogate pairs are behind the last range.

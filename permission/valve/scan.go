@@ -3,8 +3,6 @@ package valve
 import (
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"deepstream-fast/lazyjson"
 )
@@ -60,64 +58,8 @@ func unquoteJSON(raw string) string {
 	if strings.IndexByte(inner, '\\') < 0 {
 		return inner
 	}
-	var b strings.Builder
-	b.Grow(len(inner))
-	for i := 0; i < len(inner); {
-		end := strings.IndexByte(inner[i:], '\\')
-		if end < 0 {
-			b.WriteString(inner[i:])
-			break
-		}
-		b.WriteString(inner[i : i+end])
-		r, next := unescapeJSON(inner, i+end)
-		b.WriteRune(r)
-		i = next
-	}
-	return b.String()
-}
-
-// unescapeJSON returns the character whose escape starts at s[i], and the index behind it.
-func unescapeJSON(s string, i int) (r rune, next int) {
-	if i+1 >= len(s) {
-		return utf8.RuneError, len(s)
-	}
-	switch c := s[i+1]; c {
-	case 'u':
-		r, next = codeUnit(s, i), i+6
-		if utf16.IsSurrogate(r) {
-			pair := utf16.DecodeRune(r, codeUnit(s, next))
-			if pair != utf8.RuneError {
-				next += 6
-			}
-			r = pair
-		}
-		return max(r, 0), min(next, len(s))
-	case 'b':
-		r = '\b'
-	case 'f':
-		r = '\f'
-	case 'n':
-		r = '\n'
-	case 'r':
-		r = '\r'
-	case 't':
-		r = '\t'
-	default:
-		r = rune(c)
-	}
-	return r, i + 2
-}
-
-// codeUnit returns the number in the \u escape at s[i], or -1 if there is none.
-func codeUnit(s string, i int) rune {
-	if i+6 > len(s) || s[i] != '\\' || s[i+1] != 'u' {
-		return -1
-	}
-	n, err := strconv.ParseUint(s[i+2:i+6], 16, 16)
-	if err != nil {
-		return -1
-	}
-	return rune(n)
+	text, _ := lazyjson.AppendUnescaped(make([]byte, 0, len(inner)), bytesOf(inner))
+	return view(text)
 }
 
 // jsonElements yields the elements of the array raw.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"deepstream-fast/internal/ecma"
 	"deepstream-fast/lazyjson"
 )
 
@@ -161,7 +162,7 @@ func toNumber(v value) float64 {
 	case kindBool, kindNumber:
 		return v.n
 	case kindText:
-		return numberOf(v.text)
+		return ecma.Number(v.text)
 	}
 	return math.NaN()
 }
@@ -193,7 +194,7 @@ func scalarText(v value) string {
 		}
 		return "false"
 	case kindNumber:
-		return formatNumber(v.n)
+		return spell(v.n)
 	case kindText:
 		return v.text
 	case kindUser, kindObject, kindJSONObject:
@@ -308,24 +309,9 @@ func (v value) get(key string) (value, bool) {
 		if key == "length" {
 			return numberValue(float64(v.length())), true
 		}
-		if i, ok := arrayIndex(key); ok {
-			return v.at(i)
+		if i, ok := ecma.ArrayIndex(key); ok {
+			return v.at(int(i))
 		}
 	}
 	return value{}, false
-}
-
-// arrayIndex returns the index that key is the canonical text of.
-func arrayIndex(key string) (int, bool) {
-	if key == "" || len(key) > 9 || key[0] == '0' && len(key) > 1 {
-		return 0, false
-	}
-	i := 0
-	for _, c := range []byte(key) {
-		if !isDigit(c) {
-			return 0, false
-		}
-		i = i*10 + int(c-'0')
-	}
-	return i, true
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestGet(t *testing.T) {
+func TestGetReturnsWhatWasPut(t *testing.T) {
 	c := New(Options{})
 	if e, ok := c.Get([]byte("a")); ok || e.Exists {
 		t.Fatalf("empty cache: %+v, %v", e, ok)

@@ -45,10 +45,10 @@ func damageFixtures(t *testing.T) (rest, crashed string) {
 	return rest, crashed
 }
 
-// TestDamage damages one file at a time of a folder at rest, and of one that was left by a crash.
+// TestDamagedFilesAreNamed damages one file at a time of a folder at rest, and of one that was left by a crash.
 // The store refuses to open and names the file, as does Check. Where the start has no time to read all
 // tables, reading the damaged one says so.
-func TestDamage(t *testing.T) {
+func TestDamagedFilesAreNamed(t *testing.T) {
 	rest, crashed := damageFixtures(t)
 	for _, dir := range []string{rest, crashed} {
 		entries, err := os.ReadDir(dir)

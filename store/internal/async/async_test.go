@@ -72,7 +72,7 @@ func TestWritesPushAllocs(t *testing.T) {
 	}
 }
 
-func TestReaders(t *testing.T) {
+func TestReadersQueueAndRefuse(t *testing.T) {
 	r := NewReaders(1, 2)
 	release, started := make(chan struct{}), make(chan struct{})
 	ran := 0

@@ -1,4 +1,4 @@
-package config
+package doctree
 
 import (
 	"errors"
@@ -13,72 +13,69 @@ import (
 var yamlError = regexp.MustCompile(`^yaml: line (\d+): (?s:(.*))$`)
 
 // parseYAML reads exactly one YAML document. Aliases are followed, merge keys are not supported.
-func parseYAML(b *builder) (*node, error) {
-	decoder := yaml.NewDecoder(strings.NewReader(b.src.text))
-	var document yaml.Node
-	err := decoder.Decode(&document)
+func parseYAML(b *builder) (*Node, error) {
+	decoder := yaml.NewDecoder(strings.NewReader(b.text))
+	var root yaml.Node
+	err := decoder.Decode(&root)
 	if errors.Is(err, io.EOF) {
-		return b.node(kindTable, 0, "")
+		return nil, nil
 	}
 	if err != nil {
 		return nil, b.yamlError(err)
 	}
 	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
-		return nil, syntaxErrorf(0, "more than one YAML document in the file")
+		return nil, errorf(0, "more than one YAML document in the file")
 	}
-	return b.yaml(document.Content[0], 1)
+	return b.yaml(root.Content[0], 1)
 }
 
 func (b *builder) yamlError(err error) error {
 	m := yamlError.FindStringSubmatch(err.Error())
 	if m == nil {
-		return syntaxErrorf(0, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return errorf(0, "%s", trimmed(err, "yaml"))
 	}
 	line, _ := strconv.Atoi(m[1])
-	return syntaxErrorf(b.src.offset(line, 1), "%s", m[2])
+	return errorf(b.offset(line, 1), "%s", m[2])
 }
 
 // yaml converts v; depth ends an alias that contains itself.
-func (b *builder) yaml(v *yaml.Node, depth int) (*node, error) {
-	pos := b.src.offset(v.Line, v.Column)
+func (b *builder) yaml(v *yaml.Node, depth int) (*Node, error) {
+	pos := b.offset(v.Line, v.Column)
 	if v.Kind == yaml.AliasNode {
 		return b.yaml(v.Alias, depth)
 	}
-	if depth > depthMax {
-		return nil, syntaxErrorf(pos, "nested more than the maximum of %d levels deep", depthMax)
-	}
-	n, err := b.node(kindString, pos, v.Value)
+	n, err := b.node(Text, pos, v.Value, depth)
 	if err != nil {
 		return nil, err
 	}
 	switch v.Kind {
 	case yaml.SequenceNode:
-		n.kind = kindList
+		n.Kind = List
 		for _, item := range v.Content {
 			child, err := b.yaml(item, depth+1)
 			if err != nil {
 				return nil, err
 			}
-			n.items = append(n.items, child)
+			n.Items = append(n.Items, child)
 		}
 		return n, nil
 	case yaml.MappingNode:
-		n.kind = kindTable
-		return n, b.yamlMapping(n, v.Content, depth)
+		n.Kind = Table
+		return n, b.yamlMapping(n, v.Content, depth+1)
 	default:
 		return n, scalarYAML(n, v)
 	}
 }
 
 // yamlMapping fills n from alternating keys and values.
-func (b *builder) yamlMapping(n *node, content []*yaml.Node, depth int) error {
+func (b *builder) yamlMapping(n *Node, content []*yaml.Node, depth int) error {
 	for i := 0; i+1 < len(content); i += 2 {
 		key := content[i]
-		pos := b.src.offset(key.Line, key.Column)
+		pos := b.offset(key.Line, key.Column)
 		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
-			return syntaxErrorf(pos, "keys are plain texts here; merge keys are not supported")
+			return errorf(pos, "keys are plain texts here; merge keys are not supported")
 		}
-		value, err := b.yaml(content[i+1], depth+1)
+		value, err := b.yaml(content[i+1], depth)
 		if err != nil {
 			return err
 		}
@@ -90,19 +87,19 @@ func (b *builder) yamlMapping(n *node, content []*yaml.Node, depth int) error {
 }
 
 // scalarYAML sets kind and text of n by the tag of v, explicit or implied.
-func scalarYAML(n *node, v *yaml.Node) error {
+func scalarYAML(n *Node, v *yaml.Node) error {
 	switch v.ShortTag() {
 	case "!!null":
-		n.kind = kindNull
+		n.Kind = Null
 	case "!!bool":
-		n.kind, n.text = kindBool, strings.ToLower(v.Value)
+		n.Kind, n.Text = Bool, strings.ToLower(v.Value)
 	case "!!int":
-		n.kind, n.text = kindInt, strings.ReplaceAll(v.Value, "_", "")
+		n.Kind, n.Text = Int, strings.ReplaceAll(v.Value, "_", "")
 	case "!!float":
-		n.kind, n.text = kindFloat, strings.ReplaceAll(v.Value, "_", "")
+		n.Kind, n.Text = Float, strings.ReplaceAll(v.Value, "_", "")
 	case "!!str", "!!timestamp":
 	default:
-		return syntaxErrorf(n.pos, "tag %s is not supported", quote(v.Tag))
+		return errorf(n.Pos, "tag %s is not supported", Quote(v.Tag))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package config
+package doctree
 
 import (
 	"encoding/json"
@@ -8,20 +8,21 @@ import (
 
 // parseJSON checks the syntax of the whole document first, so that walking its tokens cannot fail
 // half way.
-func parseJSON(b *builder) (*node, error) {
+func parseJSON(b *builder) (*Node, error) {
 	var checked json.RawMessage
-	if err := json.Unmarshal([]byte(b.src.text), &checked); err != nil {
+	if err := json.Unmarshal([]byte(b.text), &checked); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, syntaxErrorf(int(syntax.Offset)-1, "%s", syntax.Error())
+			return nil, errorf(min(max(int(syntax.Offset)-1, 0), len(b.text)), "%s", syntax.Error())
 		}
 		return nil, err
 	}
-	j := jsonReader{builder: b, decoder: json.NewDecoder(strings.NewReader(b.src.text))}
+	j := jsonReader{builder: b, decoder: json.NewDecoder(strings.NewReader(b.text))}
 	j.decoder.UseNumber()
-	return j.value()
+	return j.value(1)
 }
 
+// jsonReader walks the tokens of a document that is known to be JSON.
 type jsonReader struct {
 	*builder
 	decoder *json.Decoder
@@ -30,48 +31,48 @@ type jsonReader struct {
 // next returns the next token and where it starts.
 func (j *jsonReader) next() (json.Token, int, error) {
 	from := int(j.decoder.InputOffset())
-	text := j.src.text[from:]
-	pos := from + len(text) - len(strings.TrimLeft(text, " \t\r\n,:"))
+	rest := j.text[from:]
+	pos := from + len(rest) - len(strings.TrimLeft(rest, " \t\r\n,:"))
 	token, err := j.decoder.Token()
 	return token, pos, err
 }
 
-func (j *jsonReader) value() (*node, error) {
+func (j *jsonReader) value(depth int) (*Node, error) {
 	token, pos, err := j.next()
 	if err != nil {
 		return nil, err
 	}
-	n, err := j.node(kindNull, pos, "")
+	n, err := j.node(Null, pos, "", depth)
 	if err != nil {
 		return nil, err
 	}
 	switch token := token.(type) {
 	case bool:
-		n.kind, n.text = kindBool, "false"
+		n.Kind, n.Text = Bool, "false"
 		if token {
-			n.text = "true"
+			n.Text = "true"
 		}
 	case string:
-		n.kind, n.text = kindString, token
+		n.Kind, n.Text = Text, token
 	case json.Number:
-		n.kind, n.text = kindInt, token.String()
-		if strings.ContainsAny(n.text, ".eE") {
-			n.kind = kindFloat
+		n.Kind, n.Text = Int, token.String()
+		if strings.ContainsAny(n.Text, ".eE") {
+			n.Kind = Float
 		}
 	case json.Delim:
-		return n, j.children(n, token)
+		return n, j.children(n, token, depth+1)
 	}
 	return n, nil
 }
 
 // children reads the rest of a list or an object into n.
-func (j *jsonReader) children(n *node, open json.Delim) error {
-	n.kind = kindList
+func (j *jsonReader) children(n *Node, open json.Delim, depth int) error {
+	n.Kind = List
 	if open == '{' {
-		n.kind = kindTable
+		n.Kind = Table
 	}
 	for j.decoder.More() {
-		if err := j.child(n); err != nil {
+		if err := j.child(n, depth); err != nil {
 			return err
 		}
 	}
@@ -79,17 +80,17 @@ func (j *jsonReader) children(n *node, open json.Delim) error {
 	return err
 }
 
-func (j *jsonReader) child(n *node) error {
-	if n.kind == kindList {
-		item, err := j.value()
-		n.items = append(n.items, item)
+func (j *jsonReader) child(n *Node, depth int) error {
+	if n.Kind == List {
+		item, err := j.value(depth)
+		n.Items = append(n.Items, item)
 		return err
 	}
 	key, pos, err := j.next()
 	if err != nil {
 		return err
 	}
-	value, err := j.value()
+	value, err := j.value(depth)
 	if err != nil {
 		return err
 	}
