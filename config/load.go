@@ -72,7 +72,7 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 	}
 	raw, err := read(path, configBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("config: %s does not exist: %w", path, fs.ErrNotExist)
+		return nil, &missingError{path}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -101,3 +101,11 @@ func load(path, raw string, env func(string) (string, bool)) (*Config, error) {
 	c.Warnings, c.Dir, c.File, c.Files = warnings, filepath.Dir(path), path, files
 	return &c, nil
 }
+
+// missingError is about a configuration file that was named and is not there.
+type missingError struct{ path string }
+
+func (e *missingError) Error() string { return "config: " + e.path + " does not exist" }
+
+// Unwrap lets callers ask for fs.ErrNotExist.
+func (e *missingError) Unwrap() error { return fs.ErrNotExist }
