@@ -11,6 +11,8 @@ import (
 type Collection struct {
 	Number int
 	CPU    time.Duration // all phases: stop-the-world, assists, background and idle marking
+	Assist time.Duration // CPU of marking by goroutines that allocate
+	Pause  time.Duration // the longer of the two times that nothing else ran
 	Heap   int64         // bytes marked live, to the MiB the line gives
 }
 
@@ -31,8 +33,14 @@ func parseCollection(line string) (Collection, error) {
 	if _, err := fmt.Sscanf(line, "gc %d @", &c.Number); err != nil {
 		return c, err
 	}
-	cpu, heap := "", ""
+	clock, cpu, heap := "", "", ""
 	for part := range strings.SplitSeq(line, ", ") {
+		if _, v, ok := strings.Cut(part, ": "); ok {
+			part = v
+		}
+		if v, ok := strings.CutSuffix(part, " ms clock"); ok {
+			clock = v
+		}
 		if v, ok := strings.CutSuffix(part, " ms cpu"); ok {
 			cpu = v
 		}
@@ -40,14 +48,32 @@ func parseCollection(line string) (Collection, error) {
 			heap = v[strings.LastIndex(v, ">")+1:]
 		}
 	}
-	for phase := range strings.FieldsFuncSeq(cpu, func(r rune) bool { return r == '+' || r == '/' }) {
-		ms, err := strconv.ParseFloat(phase, 64)
-		if err != nil {
-			return c, err
-		}
-		c.CPU += time.Duration(ms * float64(time.Millisecond))
+	clocks, err := milliseconds(clock)
+	if err != nil || len(clocks) != 3 {
+		return c, fmt.Errorf("bench: clock of a collection: %q", clock)
 	}
+	c.Pause = max(clocks[0], clocks[2])
+	cpus, err := milliseconds(cpu)
+	if err != nil || len(cpus) != 5 {
+		return c, fmt.Errorf("bench: CPU of a collection: %q", cpu)
+	}
+	for _, d := range cpus {
+		c.CPU += d
+	}
+	c.Assist = cpus[1]
 	mib, err := strconv.Atoi(heap)
 	c.Heap = int64(mib) << 20
 	return c, err
+}
+
+// milliseconds reads the phases of a collection, such as "0.1+0.2/0.3/0.4+0.5".
+func milliseconds(phases string) (all []time.Duration, err error) {
+	for phase := range strings.FieldsFuncSeq(phases, func(r rune) bool { return r == '+' || r == '/' }) {
+		ms, err := strconv.ParseFloat(phase, 64)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, time.Duration(ms*float64(time.Millisecond)))
+	}
+	return all, nil
 }

@@ -193,7 +193,7 @@ func TestLastCollection(t *testing.T) {
 		"gc 2 @0.5s 1%: 0.02+3.0+0.01 ms clock, 0.5+1/2/3+0.25 ms cpu, 190->191->95 MB, 200 MB goal, 0 MB stacks, 0 MB globals, 2 P (forced)\n" +
 		"gc 3 @0.9s 1%: 0.02+3.0+0.0"
 	got, ok := lastCollection(trace)
-	want := Collection{Number: 2, CPU: 6750 * time.Microsecond, Heap: 95 << 20}
+	want := Collection{Number: 2, CPU: 6750 * time.Microsecond, Assist: time.Millisecond, Pause: 20 * time.Microsecond, Heap: 95 << 20}
 	if !ok || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, ok, want)
 	}
