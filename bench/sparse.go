@@ -7,6 +7,10 @@ import (
 	"deepstream-fast/bench/load"
 )
 
+// sparseWarmUp lets ten thousand connections have some deliveries each: the first one to a connection costs
+// the kernel many times that of a later one.
+const sparseWarmUp = 3 * time.Second
+
 // MeasureSparse has every publication reach a few of many connections. An operation is a publication.
 func (r *Rig) MeasureSparse(server Server, o load.SparseOptions, d time.Duration) (Sample, error) {
 	p, err := r.Start(server)
@@ -20,7 +24,7 @@ func (r *Rig) MeasureSparse(server Server, o load.SparseOptions, d time.Duration
 		return Sample{}, fmt.Errorf("%w\n%s", err, p.Stderr())
 	}
 	defer s.Close()
-	if _, _, err := s.Run(warmUp); err != nil {
+	if _, _, err := s.Run(sparseWarmUp); err != nil {
 		return Sample{}, err
 	}
 	before, err := p.CPU()

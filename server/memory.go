@@ -28,8 +28,8 @@ func limitMemory(log *slog.Logger) {
 }
 
 const (
-	tidyPeriod   = 2 * time.Second
-	tidyPause    = 6 * time.Second // at least, between two collections of ours
+	tidyPeriod   = time.Second
+	tidyPause    = 3 * time.Second // at least, between two collections of ours
 	tidyShare    = 100             // and of the time at most one part in so many is spent on them
 	tidyBytesMin = 2 << 20         // of waste; less is not worth one
 	busyBytes    = 4 << 20         // allocated in one period; with more, the runtime collects soon anyway
