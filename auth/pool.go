@@ -13,8 +13,8 @@ const (
 	QueueMaxDefault = 1024 // attempts, each of at most DataBytesMax
 
 	// lowPriority of a Pool for computing, as in nice(1): together with short slices, see lowerPriority, a
-	// loop that wakes up soon interrupts such a thread. Not lower: the collector stops all threads together, and one that is never given the CPU on a
-	// busy machine would hold up the others.
+	// loop that wakes up soon interrupts such a thread. Not lower: the collector stops all threads together,
+	// and one that is never given the CPU on a busy machine would hold up the others.
 	lowPriority = 5
 )
 

@@ -18,8 +18,8 @@ func (o *Origins) Allows(origin string) bool { return o.AllowAll || slices.Conta
 // AllowsHost reports whether requests to host, a Host header, are taken.
 func (o *Origins) AllowsHost(host string) bool { return o.Host == "" || host == o.Host }
 
-// Check judges an HTTP request by its header fields, an empty one being one that is not there. It returns the value of Access-Control-Allow-Origin, or
-// why the request is forbidden. Source: spec/http-api.md §1.4.
+// Check judges an HTTP request by its header fields, an empty one being one that is not there. It returns
+// the value of Access-Control-Allow-Origin, or why the request is forbidden. Source: spec/http-api.md §1.4.
 func (o *Origins) Check(origin, referer, host string) (allow, problem string) {
 	allow = "*"
 	if !o.AllowAll {
