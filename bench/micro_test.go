@@ -155,6 +155,7 @@ func filledLoop(b *testing.B, shared bool) *registry.Loop {
 type discard struct {
 	deliveries int
 	sum        uint32
+	room       [1 << 10]byte
 }
 
 func (d *discard) SendAll(slots []uint32, _ uint32, _ []byte) {
@@ -163,6 +164,8 @@ func (d *discard) SendAll(slots []uint32, _ uint32, _ []byte) {
 	}
 	d.deliveries += len(slots)
 }
+
+func (d *discard) Room(n int) []byte { return d.room[:0:n] }
 
 func (d *discard) PostFanout(int, registry.TopicRef, protocol.ConnID, []byte) {
 }

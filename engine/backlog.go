@@ -54,12 +54,12 @@ func (b *backlog) add(s segment) {
 	b.charge(&s, len(s.data)+segmentCost)
 }
 
-// push appends whole frames that lie behind one another. Small ones are copied, so that they do not keep
-// a slab of frames alive.
-func (b *backlog) push(piece []byte, frames int, class Class) {
+// push appends whole frames that lie behind one another, and reports whether it refers to them from now
+// on. Small ones are copied, so that they do not keep much more memory than their own alive.
+func (b *backlog) push(piece []byte, frames int, class Class) (held bool) {
 	if len(piece) >= shareBytesMin {
 		b.add(segment{data: piece, frames: frames, class: class})
-		return
+		return true
 	}
 	if n := len(b.segments); n > 0 {
 		last := &b.segments[n-1]
@@ -67,11 +67,12 @@ func (b *backlog) push(piece []byte, frames int, class Class) {
 			last.data = append(last.data, piece...)
 			last.frames += frames
 			b.charge(last, len(piece))
-			return
+			return false
 		}
 	}
 	chunk := append(make([]byte, 0, chunkBytes), piece...)
 	b.add(segment{data: chunk, frames: frames, class: class, owned: true})
+	return false
 }
 
 // pushRest appends the rest of a frame whose beginning is already written. It is never dropped.
@@ -148,7 +149,9 @@ func (l *Loop) keep(c *Conn, piece []byte, frames int, class Class) {
 		l.stats.droppedBytes.Add(uint64(len(piece)))
 		return
 	}
-	b.push(piece, frames, class)
+	if b.push(piece, frames, class) {
+		l.arena.held = true
+	}
 	l.enforce(c)
 }
 

@@ -52,13 +52,13 @@ func (h *hub) Message(c *Conn, payload []byte, text bool) {
 	cmd, arg, _ := strings.Cut(string(payload), ":")
 	switch cmd {
 	case "echo":
-		h.l.Send(c, ws.AppendFrame(nil, ws.Binary, []byte(arg)), Reply)
+		h.l.Send(c, h.ofTurn(ws.AppendFrame(nil, ws.Binary, []byte(arg))), Reply)
 	case "many":
 		var n int
 		var s string
 		fmt.Sscanf(arg, "%d:%s", &n, &s)
 		for range n {
-			h.l.Send(c, ws.AppendFrame(nil, ws.Binary, []byte(s)), Reply)
+			h.l.Send(c, h.ofTurn(ws.AppendFrame(nil, ws.Binary, []byte(s))), Reply)
 		}
 	case "big":
 		var n int
@@ -90,8 +90,11 @@ func (h *hub) deliver(f []byte) {
 	for _, c := range h.conns {
 		slots = append(slots, c.Slot())
 	}
-	h.l.SendAll(slots, NoSlot, f, h.hubs.class)
+	h.l.SendAll(slots, NoSlot, h.ofTurn(f), h.hubs.class)
 }
+
+// ofTurn returns f in memory of the turn.
+func (h *hub) ofTurn(f []byte) []byte { return append(h.l.Room(len(f)), f...) }
 
 func (h *hub) Close(c *Conn) {
 	delete(h.conns, c.ID())
@@ -339,6 +342,29 @@ func TestSlowConsumerIsCutOffAlone(t *testing.T) {
 		t.Errorf("stats %+v: want one slow consumer closed and nothing dropped", s)
 	}
 	eventually(t, "only two are left", func() bool { return e.Stats().Connections() == 2 && e.Stats().Blocked == 0 })
+}
+
+// Who reads late gets every frame as it was when it was sent, small ones, which are copied, and large ones,
+// which are shared, though later turns have used the memory of their frames again.
+func TestSlowPeerGetsWhatWasSent(t *testing.T) {
+	e, _ := startHub(t, func(o *Options) { o.OutboundBytesMax = 64 << 20 })
+	slow, publisher := dialWS(t, e), dialWS(t, e)
+	_ = slow.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	message := func(i int) string {
+		return fmt.Sprintf("%08d", i) + strings.Repeat(string(rune('a'+i%26)), i*37%6000)
+	}
+	const messages = 5000
+	for i := range messages {
+		publisher.sendText(ws.Binary, "all:"+message(i))
+		publisher.want(ws.Binary, message(i))
+	}
+	if e.Stats().Blocked == 0 {
+		t.Fatal("nobody is slow")
+	}
+	for i := range messages {
+		slow.want(ws.Binary, message(i))
+	}
+	eventually(t, "nobody is slow any more", func() bool { return e.Stats().Blocked == 0 })
 }
 
 func TestDroppingPoliciesLoseWholeFramesOnly(t *testing.T) {

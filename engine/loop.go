@@ -44,6 +44,7 @@ type Loop struct {
 	dead       []uint32 // slots that are closing or closed and not yet released
 	outbox     [][]Mail // by destination loop
 	posting    bool     // some outbox is not empty
+	arena      arena
 	cork       []byte
 	ciphers    *ciphers      // nil without TLS
 	flushAt    time.Duration // with FlushInterval: when the waiting output is due; 0: nothing waits
@@ -169,6 +170,7 @@ func (l *Loop) settle(now bool) {
 		l.waiting.Store(true)
 	} else {
 		l.flushDirty()
+		l.arena.recycle()
 		l.flushAt = 0
 		l.waiting.Store(false)
 	}

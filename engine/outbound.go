@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+
 	"deepstream-fast/codec/ws"
 	"deepstream-fast/internal/invariant"
 	"deepstream-fast/protocol"
@@ -86,13 +88,13 @@ func (l *Loop) enqueue(c *Conn, b []byte, class Class) {
 	l.deliver(c.slot, fi, l.frames[fi].joined)
 }
 
-// Send queues a complete frame for c. The frame must not change afterwards, nor be appended to. A
-// connection that is not open swallows it.
+// Send queues a complete frame for c. The frame must not change afterwards, unless it is in memory of
+// Room, nor be appended to. A connection that is not open swallows it.
 func (l *Loop) Send(c *Conn, frame []byte, class Class) {
 	if c.state == stateOpen {
 		l.enqueue(c, frame, class)
 	} else if c.state == stateVirtual {
-		l.receiver.Receive(c, frame)
+		l.receiver.Receive(c, bytes.Clone(frame))
 	}
 }
 
@@ -228,6 +230,7 @@ func (l *Loop) writeOrKeep(c *Conn, frame []byte, class Class) {
 		}
 		if c.state != stateClosed && len(frame) > 0 {
 			c.out.pushRest(frame, class)
+			l.arena.held = true
 			l.enforce(c)
 		}
 		return

@@ -8,8 +8,8 @@ package engine
 // Receiver is a Handler that opens virtual connections.
 type Receiver interface {
 	// Receive is called with each frame sent to a virtual connection, possibly in the middle of whatever
-	// sends it: it notes what it needs and calls nobody but Loop.CloseVirtual. frame is immutable and may
-	// be kept.
+	// sends it: it notes what it needs and calls nobody but Loop.CloseVirtual. frame is the Receiver's,
+	// to keep.
 	Receive(c *Conn, frame []byte)
 }
 

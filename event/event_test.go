@@ -36,6 +36,8 @@ func (s *stage) SendAll(slots []uint32, except uint32, frame []byte) {
 	}
 }
 
+func (s *stage) Room(n int) []byte { return make([]byte, 0, n) }
+
 func (s *stage) PostFanout(loop int, _ registry.TopicRef, _ protocol.ConnID, _ []byte) {
 	s.lines = append(s.lines, fmt.Sprint("post to loop ", loop))
 }
@@ -44,9 +46,14 @@ func (s *stage) Subscribed(protocol.ConnID, []byte, bool)   {}
 func (s *stage) Unsubscribed(protocol.ConnID, []byte, bool) {}
 
 // sink stands where sockets would be.
-type sink struct{ deliveries int }
+type sink struct {
+	deliveries int
+	room       [1 << 10]byte
+}
 
-func (s *sink) SendAll(slots []uint32, _ uint32, _ []byte)                 { s.deliveries += len(slots) }
+func (s *sink) SendAll(slots []uint32, _ uint32, _ []byte) { s.deliveries += len(slots) }
+func (s *sink) Room(n int) []byte                          { return s.room[:0:n] }
+
 func (s *sink) PostFanout(int, registry.TopicRef, protocol.ConnID, []byte) { s.deliveries++ }
 
 // noSecrets denies whatever begins with secret.
@@ -143,7 +150,7 @@ func TestHandleKnowsItsActions(t *testing.T) {
 	}
 }
 
-// An EMIT costs no memory per delivery, and at most a slab per 300: I15 of the engine's design.
+// An EMIT costs no memory: I15 of the engine's design.
 func TestEmitAllocations(t *testing.T) {
 	for _, subs := range []int{0, 1, 1000} {
 		out := &sink{}
@@ -157,7 +164,7 @@ func TestEmitAllocations(t *testing.T) {
 				h.Handle(peer, m)
 			}
 		})
-		if got > 1 || subs == 0 && got > 0 {
+		if got > 0 {
 			t.Errorf("%d subscribers: %v allocations per 300 events", subs, got)
 		}
 		if want := 21 * 300 * subs; out.deliveries != want { // one more run warms up

@@ -4,11 +4,12 @@
 // # Invariants
 //   - A message without a subscriber other than its sender is not even encoded.
 //   - A frame is immutable from the moment Frame returns it, and may be shared by all loops.
+//   - What stays on the loop is made in memory of its turn (Local), which the next turn overwrites.
 //   - Deliveries of one publisher keep their order per subscriber: a loop's mail is first in, first
 //     out.
 //
-// Cost: one lock-free look-up per publish, one encode, a dense walk per loop; 0 allocations but for
-// one slab of 32 KiB per few hundred frames. Stability: internal, may change.
+// Cost: one lock-free look-up per publish, one encode, a dense walk per loop; 0 allocations, but one
+// slab of 32 KiB per few hundred frames that go to other loops. Stability: internal, may change.
 package fanout
 
 import (
@@ -26,7 +27,7 @@ const (
 	noExcept     = ^uint32(0)
 )
 
-// Encoder makes frames. One per loop; not safe for concurrent use.
+// Encoder makes frames that outlive a turn. One per loop; not safe for concurrent use.
 type Encoder struct {
 	slab []byte // len: carved so far
 }
@@ -38,18 +39,26 @@ func (e *Encoder) Frame(m *protocol.Message) []byte {
 	n := codec.Size(m)
 	total := ws.HeaderSize(n) + n
 	if total > slabFrameMax {
-		return codec.Append(ws.AppendHeader(make([]byte, 0, total), ws.Binary, n), m)
+		return appendFrame(make([]byte, 0, total), m, n)
 	}
 	if cap(e.slab)-len(e.slab) < total {
 		e.slab = make([]byte, 0, slabBytes)
 	}
 	start := len(e.slab)
-	e.slab = codec.Append(ws.AppendHeader(e.slab, ws.Binary, n), m)
+	e.slab = appendFrame(e.slab, m, n)
 	return e.slab[start:]
+}
+
+// appendFrame appends m, n bytes when encoded, as a frame.
+func appendFrame(dst []byte, m *protocol.Message, n int) []byte {
+	return codec.Append(ws.AppendHeader(dst, ws.Binary, n), m)
 }
 
 // Output is where deliveries go. The engine's loop stands behind it.
 type Output interface {
+	// Room returns an empty slice for exactly n bytes, which are the frame of a delivery to connections of
+	// this loop and are overwritten when it is written.
+	Room(n int) []byte
 	// SendAll queues frame for the connections in slots, but not for except.
 	SendAll(slots []uint32, except uint32, frame []byte)
 	// PostFanout has another loop call Deliver with the same arguments.
@@ -76,6 +85,13 @@ func New(loop int, table *registry.Table, subs *registry.Loop, out Output) *Fano
 	return &Fanout{loop: loop, table: table, subs: subs, out: out}
 }
 
+// Local returns m as one complete unmasked WebSocket frame, like Frame, in memory of the Output's Room: for
+// connections of this loop only, and to be handed to it in the current turn. Hot path: 0 allocs.
+func (f *Fanout) Local(m *protocol.Message) []byte {
+	n := codec.Size(m)
+	return appendFrame(f.out.Room(ws.HeaderSize(n)+n), m, n)
+}
+
 // Publish delivers m to every subscriber of key on this node except one connection (0: none).
 // Hot path: 0 allocs per delivery, see BenchmarkPublish.
 func (f *Fanout) Publish(key []byte, except protocol.ConnID, m *protocol.Message) {
@@ -97,6 +113,10 @@ func (f *Fanout) Publish(key []byte, except protocol.ConnID, m *protocol.Message
 		return
 	}
 	f.About = protocol.KindOf(m.Topic, m.Action)
+	if others == 0 {
+		f.out.SendAll(local, skip, f.Local(m))
+		return
+	}
 	frame := f.Frame(m)
 	if len(local) > 0 {
 		f.out.SendAll(local, skip, frame)

@@ -10,7 +10,7 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 	}
 	first := firstOf(key)
 	for i++; ; i++ {
-		if i = skipSpace(doc, i); i >= len(doc) || doc[i] != '"' {
+		if i = skipTo(doc, i, '"'); i < 0 {
 			return nil, false, false
 		}
 		end := skipShort(doc, i+1)
@@ -20,7 +20,7 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 			return nil, false, false
 		}
 		spelled := doc[i+1 : end-1]
-		if i = skipSpace(doc, end); i >= len(doc) || doc[i] != ':' {
+		if i = skipTo(doc, end, ':'); i < 0 {
 			return nil, false, false
 		}
 		from := skipSpace(doc, i+1)
@@ -36,7 +36,10 @@ func Find(doc, key []byte) (value []byte, found, valid bool) {
 		if c := doc[end-len(spelled)-1]; (c == first || c == '\\') && sameKey(spelled, key) {
 			value, found = doc[from:to:to], true
 		}
-		switch i = skipSpace(doc, to); {
+		if i = to; i < len(doc) && doc[i] == ',' {
+			continue
+		}
+		switch i = skipSpace(doc, i); {
 		case i >= len(doc):
 			return nil, false, false
 		case doc[i] == '}' && skipSpace(doc, i+1) == len(doc):

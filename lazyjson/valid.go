@@ -132,6 +132,18 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
+// skipTo returns the index of c if that is the first byte at or behind i that is no white space, or a
+// negative number. Mostly c is at i.
+func skipTo(b []byte, i int, c byte) int {
+	if i < len(b) && b[i] == c {
+		return i
+	}
+	if i = skipSpace(b, i); i < len(b) && b[i] == c {
+		return i
+	}
+	return -1
+}
+
 const (
 	low  = 0x0101010101010101
 	high = 0x8080808080808080

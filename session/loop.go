@@ -254,7 +254,7 @@ func (l *Loop) transmit(to protocol.ConnID, m *protocol.Message, class engine.Cl
 	}
 	if c := l.eng.Conn(to); c != nil && c.IsOpen() {
 		l.tally.sent(m)
-		l.eng.Send(c, l.fan.Frame(m), class)
+		l.eng.Send(c, l.fan.Local(m), class)
 		return
 	}
 	l.tally.unheard(m)
@@ -265,6 +265,9 @@ type output struct {
 	l     *Loop
 	class engine.Class
 }
+
+// Room implements fanout.Output.
+func (o output) Room(n int) []byte { return o.l.eng.Room(n) }
 
 // SendAll implements fanout.Output.
 func (o output) SendAll(slots []uint32, except uint32, frame []byte) {

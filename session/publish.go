@@ -17,6 +17,9 @@ import (
 // recordOutput is where the deliveries of records go.
 type recordOutput struct{ r *records }
 
+// Room implements fanout.Output.
+func (o recordOutput) Room(n int) []byte { return o.r.l.eng.Room(n) }
+
 // SendAll implements fanout.Output.
 func (o recordOutput) SendAll(slots []uint32, except uint32, frame []byte) {
 	o.r.sendAll(o.r.fan.About, slots, except, frame)
@@ -44,7 +47,7 @@ func (o recordOut) Send(to protocol.ConnID, m *protocol.Message) {
 	}
 	if c := o.l.eng.Conn(to); c != nil && c.IsOpen() {
 		o.l.tally.answered(m)
-		o.r.answer(c, o.r.fan.Frame(m))
+		o.r.answer(c, o.r.fan.Local(m))
 	}
 }
 
