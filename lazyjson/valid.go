@@ -150,30 +150,36 @@ const (
 )
 
 // skipString returns the index behind the closing quote of the string whose text starts at i, or a
-// negative number. It looks at eight bytes at once.
+// negative number. It looks at eight bytes at once, and in long texts at what plain does.
 func skipString(b []byte, i int) int {
-	s := b[i:]
-	for len(s) > 8 {
-		hit := stops(binary.LittleEndian.Uint64(s))
-		if hit == 0 {
-			s = s[8:]
-			continue
-		}
-		n := bits.TrailingZeros64(hit) >> 3
-		switch s[n] {
-		case '"':
-			return len(b) - len(s) + n + 1
-		case '\\':
-			if n = skipEscape(s, n+1); n < 0 {
+	for s := b[i:]; ; s = s[plain(s):] {
+		for near := max(8, len(s)-longText); len(s) > near; {
+			hit := stops(binary.LittleEndian.Uint64(s))
+			if hit == 0 {
+				s = s[8:]
+				continue
+			}
+			n := bits.TrailingZeros64(hit) >> 3
+			switch s[n] {
+			case '"':
+				return len(b) - len(s) + n + 1
+			case '\\':
+				if n = skipEscape(s, n+1); n < 0 {
+					return -1
+				}
+				s = s[n:]
+			default:
 				return -1
 			}
-			s = s[n:]
-		default:
-			return -1
+		}
+		if len(s) <= 8 {
+			return skipStringTail(b, len(b)-len(s))
 		}
 	}
-	return skipStringTail(b, len(b)-len(s))
 }
+
+// longText is after how many bytes the call of plain pays.
+const longText = 64
 
 // skipKey is skipString for keys, which are short, and similar in what one program writes: branches that
 // are predicted right beat the latency of looking at eight bytes at once.
