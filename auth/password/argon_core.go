@@ -120,6 +120,9 @@ func (r *argonRun) fill(pass, slice, lane int) {
 		start = 2
 	}
 	for i := start; i < r.segment; i++ {
+		if i%yieldBlocks == 0 {
+			yield()
+		}
 		at := slice*r.segment + i
 		before := at - 1
 		if at == 0 {

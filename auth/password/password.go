@@ -128,7 +128,7 @@ func (h *Hash) Matches(given string) bool {
 // derive returns base64(PBKDF2-HMAC). The salt goes in as the text that it is. Parameters that the
 // library refuses make no key, and match nothing.
 func derive(digest func() hash.Hash, given, salt string, iterations, length int) []byte {
-	key, err := pbkdf2.Key(digest, given, []byte(salt), iterations, length)
+	key, err := pbkdf2.Key(politely(digest), given, []byte(salt), iterations, length)
 	if err != nil {
 		return nil
 	}

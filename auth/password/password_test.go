@@ -1,8 +1,11 @@
 package password
 
 import (
+	"crypto/pbkdf2"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
+	"hash"
 	"os"
 	"strings"
 	"testing"
@@ -232,3 +235,17 @@ func BenchmarkMatches(b *testing.B) {
 }
 
 func (s Scheme) new() (string, error) { return s.New("secret") }
+
+// BenchmarkDerive compares what a login costs with what it would cost without yielding.
+func BenchmarkDerive(b *testing.B) {
+	for name, digest := range map[string]func() hash.Hash{"polite": politely(sha512.New), "plain": sha512.New} {
+		b.Run("digest="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := pbkdf2.Key(digest, "password", []byte("0123456789abcdef"), 10_000, 32); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
