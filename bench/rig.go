@@ -131,25 +131,11 @@ func (r *Rig) AddSpeaking(s Server, d load.Dialect, argv func(port string) []str
 // of a JSON object. Fast must be one of the rig's servers.
 func (r *Rig) AddConfigured(s Server, config, credentials string) error {
 	r.logins[s] = credentials
-	r.Add(s, func(port string) []string {
-		return []string{r.binary(Fast), "-c", r.config(s), "--host", "127.0.0.1", "--port", port}
-	})
-	return os.WriteFile(r.config(s), []byte(config), 0o600)
+	return r.addProgram(s, r.binary(Fast), config)
 }
 
-// AddVariant makes s a server like one of ours, built with other flags of go build.
-func (r *Rig) AddVariant(s, like Server, flags ...string) error {
-	root, err := moduleRoot()
-	if err != nil {
-		return err
-	}
-	program := r.Path(string(s) + ".bin")
-	cmd := exec.Command("go", append(append([]string{"build", "-o", program}, flags...), "./cmd/deepstream-fast")...)
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("bench: build %s: %w\n%s", s, err, out)
-	}
-	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s)))
+// addProgram makes s a build of our server with the given configuration.
+func (r *Rig) addProgram(s Server, program, config string) error {
 	if err := os.WriteFile(r.config(s), []byte(config), 0o600); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
@@ -159,16 +145,50 @@ func (r *Rig) AddVariant(s, like Server, flags ...string) error {
 	return nil
 }
 
-// AddProfiled makes s a server like one of ours that serves profiles at the returned address.
+// AddVariant makes s a server like one of ours, built with other flags of go build.
+func (r *Rig) AddVariant(s, like Server, flags ...string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	program := r.program(s)
+	if err := buildServer(root, program, flags...); err != nil {
+		return err
+	}
+	return r.addProgram(s, program, configLike(s, like))
+}
+
+// configLike returns the configuration of like with a folder for data of s's own.
+func configLike(s, like Server) string {
+	return strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s)))
+}
+
+// buildServer builds our server from the module at root.
+func buildServer(root, program string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", program}, flags...), "./cmd/deepstream-fast")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("bench: build %s: %w\n%s", filepath.Base(program), err, out)
+	}
+	return nil
+}
+
+// AddProfiled makes s a server like one of ours that serves profiles at the returned address. They do not say
+// in which folder it was built.
 func (r *Rig) AddProfiled(s, like Server) (addr string, err error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
 	}
-	config := strings.ReplaceAll(configOf(like), strconv.Quote(dataOf(like)), strconv.Quote(dataOf(s))) +
-		"\n[monitoringServer]\nenabled = true\npprof = true\nport = " + port + "\n"
-	return net.JoinHostPort("127.0.0.1", port), r.AddConfigured(s, config, "{}")
+	config := configLike(s, like) + "\n[monitoringServer]\nenabled = true\npprof = true\nport = " + port + "\n"
+	if err := r.AddVariant(s, like, "-trimpath"); err != nil {
+		return "", err
+	}
+	return net.JoinHostPort("127.0.0.1", port), r.addProgram(s, r.program(s), config)
 }
+
+// program returns where a build of our server with other flags goes.
+func (r *Rig) program(s Server) string { return r.Path(string(s) + ".bin") }
 
 // ours reports whether s is deepstream-fast.
 func (s Server) ours() bool { return s == Fast || s == FastTLS || durabilities[s] != "" }
@@ -197,7 +217,7 @@ func (r *Rig) build(root string, s Server) error {
 		if _, err := os.Stat(r.binary(s)); err == nil {
 			return nil // the same program with another configuration
 		}
-		cmd = exec.Command("go", "build", "-o", r.binary(s), "./cmd/deepstream-fast")
+		return buildServer(root, r.binary(s))
 	case s == F1 || s == F2:
 		cmd = exec.Command("cc", "-O2", "-o", r.binary(s), filepath.Join("bench", "floor", string(s)+".c"))
 	default:

@@ -1,11 +1,15 @@
 // Command profile records CPU, heap, mutex and block profiles and an execution trace of the server while it
-// fans out events, takes record writes, and has idle connections, and merges the CPU profiles of the
-// first two into one for go build -pgo.
+// fans out events, takes record writes, and has idle connections, CPU and heap profiles of the steps of the
+// hot path, and merges the CPU profiles of the first two into one for go build -pgo.
+//
+// What it writes does not say on which machine or in which folder it was made, and can be committed.
 //
 //	go run ./bench/cmd/profile -time 10s
 package main
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,7 +17,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"deepstream-fast/bench"
 	"deepstream-fast/bench/load"
@@ -71,6 +78,9 @@ func run() error {
 		if err != nil {
 			return fmt.Errorf("profile: %s: %w", s.name, err)
 		}
+	}
+	if err := r.steps(); err != nil {
+		return fmt.Errorf("profile: steps: %w", err)
 	}
 	if *pgo == "" {
 		return nil
@@ -174,14 +184,78 @@ func (r *recorder) fetch(url, path string) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasSuffix(path, ".pprof") {
+		if body, err = nameless(body); err != nil {
+			return fmt.Errorf("%s: %w", url, err)
+		}
+	}
 	return os.WriteFile(path, body, 0o644)
+}
+
+// steps profiles the steps of a publication, in one process and without sockets.
+func (r *recorder) steps() error {
+	scratch, err := os.MkdirTemp("", "deepstream-profile-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	cpu, heap := filepath.Join(scratch, "cpu"), filepath.Join(scratch, "heap")
+	out, err := exec.Command("go", "test", "-trimpath", "-run", "-", "-bench", "Micro/(publish|decode|encode)", "-benchtime", "2s",
+		"-cpuprofile", cpu, "-memprofile", heap, "-o", filepath.Join(scratch, "bench.test"), "./bench").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go test: %w\n%s", err, out)
+	}
+	for name, path := range map[string]string{"micro.cpu.pprof": cpu, "micro.heap.pprof": heap} {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			data, err = nameless(data)
+		}
+		if err == nil {
+			err = os.WriteFile(r.path(name), data, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameless takes the paths of programs and libraries out of a profile, which was made of a program built
+// without paths of sources.
+func nameless(data []byte) ([]byte, error) {
+	p, err := profile.ParseData(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range p.Mapping {
+		m.File = filepath.Base(m.File)
+	}
+	var b bytes.Buffer
+	err = p.Write(&b)
+	return b.Bytes(), err
 }
 
 // merge adds up CPU profiles.
 func merge(to string, from ...string) error {
-	out, err := exec.Command("go", append([]string{"tool", "pprof", "-proto"}, from...)...).Output()
+	var all []*profile.Profile
+	for _, path := range from {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		p, err := profile.ParseData(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		all = append(all, p)
+	}
+	sum, err := profile.Merge(all)
 	if err != nil {
 		return fmt.Errorf("profile: merge: %w", err)
 	}
-	return os.WriteFile(to, out, 0o644)
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sum.Write(f), f.Close())
 }
