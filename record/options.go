@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -69,23 +70,16 @@ func (o Options) withDefaults() Options {
 	if o.Parses == nil {
 		o.Parses = new(lazyjson.Counters)
 	}
-	orElse(&o.LoadTimeout, 2*time.Second)
-	orElse(&o.SaveTimeout, 10*time.Second)
-	orElse(&o.SaveRetry, time.Second)
-	orElse(&o.RecordBytesMax, lazyjson.DocBytesMax)
-	orElse(&o.WritesPerRecordMax, 1024)
-	orElse(&o.QueueMax, 1<<20)
-	orElse(&o.QueueBytesMax, 64<<20)
-	orElse(&o.SavesMax, 1<<18)
-	orElse(&o.CacheOnlyBytesMax, 1<<30)
-	orElse(&o.UnsavedMax, 1<<16)
-	orElse(&o.HeadsPerLoadMax, 8192)
+	o.LoadTimeout = cmp.Or(o.LoadTimeout, 2*time.Second)
+	o.SaveTimeout = cmp.Or(o.SaveTimeout, 10*time.Second)
+	o.SaveRetry = cmp.Or(o.SaveRetry, time.Second)
+	o.RecordBytesMax = cmp.Or(o.RecordBytesMax, lazyjson.DocBytesMax)
+	o.WritesPerRecordMax = cmp.Or(o.WritesPerRecordMax, 1024)
+	o.QueueMax = cmp.Or(o.QueueMax, 1<<20)
+	o.QueueBytesMax = cmp.Or(o.QueueBytesMax, 64<<20)
+	o.SavesMax = cmp.Or(o.SavesMax, 1<<18)
+	o.CacheOnlyBytesMax = cmp.Or(o.CacheOnlyBytesMax, 1<<30)
+	o.UnsavedMax = cmp.Or(o.UnsavedMax, 1<<16)
+	o.HeadsPerLoadMax = cmp.Or(o.HeadsPerLoadMax, 8192)
 	return o
-}
-
-func orElse[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }

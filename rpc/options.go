@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -55,19 +56,12 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
-	orElse(&o.AckTimeout, time.Second)
-	orElse(&o.ResponseTimeout, 10*time.Second)
-	orElse(&o.CallsMax, 128<<10)
-	orElse(&o.CallsPerConnMax, 16<<10)
-	orElse(&o.BytesMax, 256<<20)
-	orElse(&o.ProvidersPerCallMax, 1024)
-	orElse(&o.RetiredMax, 64<<10)
+	o.AckTimeout = cmp.Or(o.AckTimeout, time.Second)
+	o.ResponseTimeout = cmp.Or(o.ResponseTimeout, 10*time.Second)
+	o.CallsMax = cmp.Or(o.CallsMax, 128<<10)
+	o.CallsPerConnMax = cmp.Or(o.CallsPerConnMax, 16<<10)
+	o.BytesMax = cmp.Or(o.BytesMax, 256<<20)
+	o.ProvidersPerCallMax = cmp.Or(o.ProvidersPerCallMax, 1024)
+	o.RetiredMax = cmp.Or(o.RetiredMax, 64<<10)
 	return o
-}
-
-func orElse[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }

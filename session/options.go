@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,13 +68,13 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
-	orElse(&o.UnauthenticatedTimeout, 180*time.Second)
-	orElse(&o.AuthAttemptsMax, 3)
-	orElse(&o.MessageBytesMax, 1<<20)
-	orElse(&o.BulkNamesMax, 1_000_000)
-	orElse(&o.PatternBytesMax, 1024)
-	orElse(&o.RequestsMax, 4096)
-	orElse(&o.CacheBytesMax, cache.BytesMaxDefault)
+	o.UnauthenticatedTimeout = cmp.Or(o.UnauthenticatedTimeout, 180*time.Second)
+	o.AuthAttemptsMax = cmp.Or(o.AuthAttemptsMax, 3)
+	o.MessageBytesMax = cmp.Or(o.MessageBytesMax, 1<<20)
+	o.BulkNamesMax = cmp.Or(o.BulkNamesMax, 1_000_000)
+	o.PatternBytesMax = cmp.Or(o.PatternBytesMax, 1024)
+	o.RequestsMax = cmp.Or(o.RequestsMax, 4096)
+	o.CacheBytesMax = cmp.Or(o.CacheBytesMax, cache.BytesMaxDefault)
 	if o.Auth == nil {
 		o.Auth = auth.Open{}
 	}
@@ -84,11 +85,4 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func orElse[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 	"time"
 
@@ -128,11 +129,11 @@ func recordLimits(o *Options) record.Options {
 	share := func(all, least int) int { return max(all/o.Loops, least) }
 	r := o.Record
 	r.NoStorage = o.Store == nil
-	orElse(&r.QueueMax, share(queueMaxAll, 1<<12))
-	orElse(&r.QueueBytesMax, share(queueBytesMaxAll, queueBytesMin))
-	orElse(&r.SavesMax, share(savesMaxAll, 1<<12))
-	orElse(&r.UnsavedMax, share(unsavedMaxAll, 1<<10))
-	orElse(&r.CacheOnlyBytesMax, int(max(o.CacheBytesMax/int64(o.Loops), 1<<20)))
+	r.QueueMax = cmp.Or(r.QueueMax, share(queueMaxAll, 1<<12))
+	r.QueueBytesMax = cmp.Or(r.QueueBytesMax, share(queueBytesMaxAll, queueBytesMin))
+	r.SavesMax = cmp.Or(r.SavesMax, share(savesMaxAll, 1<<12))
+	r.UnsavedMax = cmp.Or(r.UnsavedMax, share(unsavedMaxAll, 1<<10))
+	r.CacheOnlyBytesMax = cmp.Or(r.CacheOnlyBytesMax, int(max(o.CacheBytesMax/int64(o.Loops), 1<<20)))
 	return r
 }
 

@@ -15,6 +15,7 @@ package jwt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -100,9 +101,9 @@ func New(o Options) (*Verifier, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	orElse(&o.Refresh, RefreshDefault)
-	orElse(&o.Cooldown, CooldownDefault)
-	orElse(&o.Timeout, TimeoutDefault)
+	o.Refresh = cmp.Or(o.Refresh, RefreshDefault)
+	o.Cooldown = cmp.Or(o.Cooldown, CooldownDefault)
+	o.Timeout = cmp.Or(o.Timeout, TimeoutDefault)
 	if o.ID == "" || o.Member == "" && o.Header == "" && o.Cookie == "" {
 		return nil, errors.New("auth: jwt needs the claim of the user's id, and a place where the token is")
 	}
@@ -122,12 +123,6 @@ func New(o Options) (*Verifier, error) {
 		checks = append(checks, jwt.WithAudience(o.Audience...))
 	}
 	return &Verifier{opts: o, parser: jwt.NewParser(checks...), keys: keys, report: report}, nil
-}
-
-func orElse(d *time.Duration, def time.Duration) {
-	if *d <= 0 {
-		*d = def
-	}
 }
 
 // newSource returns the keys that o names.
