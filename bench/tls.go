@@ -11,7 +11,7 @@ import (
 
 	"deepstream-fast/bench/load"
 	"deepstream-fast/fuzz/peer"
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 // FastTLS is our server with TLS on its port. The fleet of package load can't drive it: Client can.
@@ -27,7 +27,7 @@ func secured(s Server) string {
 
 // certify writes the certificate of FastTLS.
 func (r *Rig) certify() error {
-	root := testkit.Root("bench")
+	root := testcert.Root("bench")
 	server := root.Issue("bench", 24*time.Hour)
 	for name, text := range map[string][]byte{"tls.pem": server.CertPEM(), "tls.key": server.KeyPEM()} {
 		if err := os.WriteFile(filepath.Join(r.dir, name), text, 0o600); err != nil {

@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 // identity is an authority and a certificate of it, made once per test binary.
-var identity = sync.OnceValues(func() (root, server *testkit.Certificate) {
-	root = testkit.Root("engine test")
+var identity = sync.OnceValues(func() (root, server *testcert.Certificate) {
+	root = testcert.Root("engine test")
 	return root, root.Issue("server", 24*time.Hour)
 })
 

@@ -14,7 +14,7 @@ import (
 
 	"deepstream-fast/config"
 	"deepstream-fast/fuzz/peer"
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 const guarded = fileAuth + `
@@ -142,7 +142,7 @@ func TestMetricsOfReloadsAndTheLog(t *testing.T) {
 }
 
 func TestMetricsOfTLS(t *testing.T) {
-	root := testkit.Root("root")
+	root := testcert.Root("root")
 	certificate := root.Issue("server", 24*time.Hour)
 	f := folder{t, t.TempDir()}
 	f.write("cert.pem", certificate.CertPEM())

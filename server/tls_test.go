@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"deepstream-fast/config"
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 // folder is a configuration with its files.
@@ -68,7 +68,7 @@ const (
 )
 
 func TestCertificatesAreReloaded(t *testing.T) {
-	root := testkit.Root("root")
+	root := testcert.Root("root")
 	for name, ssl := range map[string]string{"by name": byName, "by fileLoad": byMacro} {
 		t.Run(name, func(t *testing.T) {
 			first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 24*time.Hour)
@@ -118,7 +118,7 @@ func TestCertificatesAreReloaded(t *testing.T) {
 }
 
 func TestCertificatesAreWatched(t *testing.T) {
-	root := testkit.Root("root")
+	root := testcert.Root("root")
 	for name, ssl := range map[string]string{"by name": byName, "by fileLoad": byMacro} {
 		t.Run(name, func(t *testing.T) {
 			first, second := root.Issue("first", 100*24*time.Hour), root.Issue("second", 200*24*time.Hour)
@@ -157,7 +157,7 @@ func TestCertificatesAreWatched(t *testing.T) {
 func TestNoCertificate(t *testing.T) {
 	f := folder{t, t.TempDir()}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	good := testkit.Root("root").Issue("good", time.Hour)
+	good := testcert.Root("root").Issue("good", time.Hour)
 	f.write("cert.pem", good.CertPEM())
 	for name, tt := range map[string]struct {
 		key  []byte

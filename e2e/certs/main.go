@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 func main() {
@@ -17,7 +17,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: certs FOLDER [NAME...]")
 		os.Exit(2)
 	}
-	root := testkit.Root("e2e")
+	root := testcert.Root("e2e")
 	write("ca.pem", root.CertPEM())
 	for _, name := range os.Args[2:] {
 		c := root.Issue(name, 24*time.Hour)

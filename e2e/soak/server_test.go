@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"deepstream-fast/internal/invariant"
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 const patience = 20 * time.Second // nobody waits longer for anything
@@ -78,7 +78,7 @@ func start(t *testing.T, program string, secure bool) *server {
 		"[httpServer.options]\nhost = \"127.0.0.1\"\n"
 	files := map[string]string{"rules.yml": rules}
 	if secure {
-		root := testkit.Root("soak")
+		root := testcert.Root("soak")
 		leaf := root.Issue("soak", 24*time.Hour)
 		files["tls.pem"], files["tls.key"] = string(leaf.CertPEM()), string(leaf.KeyPEM())
 		config += "[httpServer.options.ssl]\ncertFile = \"tls.pem\"\nkeyFile = \"tls.key\"\n"

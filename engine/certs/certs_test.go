@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"deepstream-fast/internal/testkit"
+	"deepstream-fast/internal/testkit/testcert"
 )
 
 // shake returns what a client that trusts root sees of s.
-func shake(s *Source, root *testkit.Certificate, client *testkit.Certificate, cache tls.ClientSessionCache) (tls.ConnectionState, error) {
+func shake(s *Source, root *testcert.Certificate, client *testcert.Certificate, cache tls.ClientSessionCache) (tls.ConnectionState, error) {
 	here, there := net.Pipe()
 	defer here.Close()
 	served := make(chan error, 1)
@@ -42,7 +42,7 @@ func shake(s *Source, root *testkit.Certificate, client *testkit.Certificate, ca
 }
 
 func TestSwapShowsTheNewCertificate(t *testing.T) {
-	root := testkit.Root("root")
+	root := testcert.Root("root")
 	first, second := root.Issue("first", 48*time.Hour), root.Issue("second", 24*time.Hour)
 	s, err := New(first.CertPEM(), first.KeyPEM(), Options{})
 	if err != nil {
@@ -52,7 +52,7 @@ func TestSwapShowsTheNewCertificate(t *testing.T) {
 	for i, step := range []struct {
 		cert, key []byte
 		err       string
-		shown     *testkit.Certificate
+		shown     *testcert.Certificate
 	}{
 		{first.CertPEM(), first.KeyPEM(), "", first},
 		{second.CertPEM(), second.KeyPEM(), "", second},
@@ -96,7 +96,7 @@ func TestSwapShowsTheNewCertificate(t *testing.T) {
 
 // The middle of a chain may stand in ca, as with the official server.
 func TestChainIsCompleted(t *testing.T) {
-	root := testkit.Root("root")
+	root := testcert.Root("root")
 	middle := root.Issue("middle", 20*time.Hour)
 	leaf := middle.Issue("leaf", 100*time.Hour)
 	s, err := New(leaf.CertPEM(), leaf.KeyPEM(), Options{CA: append(root.CertPEM(), middle.CertPEM()...)})
@@ -118,7 +118,7 @@ func TestChainIsCompleted(t *testing.T) {
 }
 
 func TestClientCertificates(t *testing.T) {
-	root, other := testkit.Root("root"), testkit.Root("other")
+	root, other := testcert.Root("root"), testcert.Root("other")
 	server, friend, stranger := root.Issue("server", 24*time.Hour), root.Issue("friend", 24*time.Hour), other.Issue("stranger", 24*time.Hour)
 	if _, err := New(server.CertPEM(), server.KeyPEM(), Options{RequireClientCert: true}); err == nil || !strings.Contains(err.Error(), "there is no ca") {
 		t.Errorf("without ca: %v", err)
@@ -130,7 +130,7 @@ func TestClientCertificates(t *testing.T) {
 	if _, err := shake(s, root, friend, nil); err != nil {
 		t.Errorf("friend: %v", err)
 	}
-	for name, c := range map[string]*testkit.Certificate{"stranger": stranger, "nobody": nil} {
+	for name, c := range map[string]*testcert.Certificate{"stranger": stranger, "nobody": nil} {
 		if _, err := shake(s, root, c, nil); err == nil {
 			t.Errorf("%s got in", name)
 		}

@@ -1,4 +1,8 @@
-package testkit
+// Package testcert makes certificates for tests and benchmarks. It is apart from package testkit, whose
+// scenario files bring flags with them that the commands of the benchmarks would show.
+//
+// Stability: internal, may change.
+package testcert
 
 import (
 	"crypto/ecdsa"
@@ -8,6 +12,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"time"
@@ -29,9 +34,9 @@ func (c *Certificate) Issue(name string, life time.Duration) *Certificate {
 }
 
 func issue(by *Certificate, name string, life time.Duration) *Certificate {
-	key := Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{
-		SerialNumber: Must(rand.Int(rand.Reader, big.NewInt(1<<62))), Subject: pkix.Name{CommonName: name},
+		SerialNumber: must(rand.Int(rand.Reader, big.NewInt(1<<62))), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(life),
 		IsCA: true, BasicConstraintsValid: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
@@ -39,8 +44,8 @@ func issue(by *Certificate, name string, life time.Duration) *Certificate {
 	if by == nil {
 		by = &Certificate{template, key}
 	}
-	der := Must(x509.CreateCertificate(rand.Reader, template, by.Certificate, &key.PublicKey, by.key))
-	return &Certificate{Must(x509.ParseCertificate(der)), key}
+	der := must(x509.CreateCertificate(rand.Reader, template, by.Certificate, &key.PublicKey, by.key))
+	return &Certificate{must(x509.ParseCertificate(der)), key}
 }
 
 // CertPEM returns the certificate as text.
@@ -50,7 +55,7 @@ func (c *Certificate) CertPEM() []byte {
 
 // KeyPEM returns the key as text.
 func (c *Certificate) KeyPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: Must(x509.MarshalPKCS8PrivateKey(c.key))})
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(c.key))})
 }
 
 // Pair returns both for crypto/tls.
@@ -63,4 +68,12 @@ func (c *Certificate) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.Certificate)
 	return pool
+}
+
+// must is for steps that cannot fail: keys of a curve and templates of our own.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(fmt.Sprintf("testcert: %v", err))
+	}
+	return v
 }
