@@ -170,6 +170,8 @@ type HTTPEndpoint struct {
 	LogInvalidAuthData    bool     `key:"logInvalidAuthData" default:"false" doc:"Log the credentials of failed logins, in clear text!"`
 	RequestTimeout        Duration `key:"requestTimeout" default:"20s" range:"1ms.." doc:"Time a request may take."`
 	MaxCommandsPerRequest int      `key:"maxCommandsPerRequest" default:"0" range:"0..1000000" doc:"Commands in one request; 0: as many as its body holds."`
+	MaxMessageRate        int      `key:"maxMessageRate" default:"0" range:"0..1000000" doc:"Messages per second of one connection, on average; 0: no limit. A command or a read is one, and a list of names one more per hundred; logins are not counted. Requests beyond are answered with 429."`
+	MessageBurst          int      `key:"messageBurst" default:"0" range:"0..1000000" doc:"Messages that may come at once under maxMessageRate; 0: those of one second. A request with more commands has to wait until nothing is owed."`
 	MaxConcurrentRequests int      `key:"maxConcurrentRequests" default:"1024" range:"1..1000000" doc:"Requests carried out at a time; further ones are answered with 503."`
 	MaxResponseSize       Size     `key:"maxResponseSize" default:"32MiB" range:"1KiB..1GiB" doc:"Answers to the commands of one request."`
 	MaxMemory             Size     `key:"maxMemory" default:"128MiB" range:"1MiB.." doc:"Bodies, commands and answers of all requests together; beyond, 503."`

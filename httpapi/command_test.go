@@ -112,6 +112,7 @@ func FuzzCommands(f *testing.F) {
 	f.Add([]byte(` { "token" : "t" , "body" : [ {"topic":"record","action":"write","recordName":"r","data":1,"path":"a","version":2} , 1 ] } `))
 	f.Add([]byte(`{"authData":{},"body":[{"topic":"presence","action":"query","names":["a","\u00e9"]}]}`))
 	f.Add([]byte(`{"body":[{"topic":"list","action":"write","listName":"l","data":["a"],"version":-1}],"body":[{"topic":"record","action":"notify","recordNames":[]}]}`))
+	f.Add([]byte(`{"body":[{"topic":"presence","action":"query","names":["a"` + strings.Repeat(`,"a"`, 250) + `]}]}`))
 	f.Add([]byte(`{"a":{"b":[[],{}]},"a":1,"\u0062ody":[]}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if checkJSON(in) != nil {
@@ -126,18 +127,24 @@ func FuzzCommands(f *testing.F) {
 		if !lazyjson.Valid(credentials) || credentials[0] != '{' || !lazyjson.Valid(list) {
 			t.Fatalf("credentials %q, list %q", credentials, list)
 		}
+		least := 0 // what the commands cost that are accepted
 		elements(list, func(_ int, raw []byte) bool {
+			least++
 			if raw[0] == '{' {
 				compareMembers(t, raw)
 			}
 			var m protocol.Message
 			if err := decodeCommand(&m, raw, &s.ids); err == nil {
 				checkMessage(t, &m)
+				least += m.Names.Len() / namesPerMessage
 			} else if len(err.Error()) > 300 {
 				t.Errorf("a reason of %d bytes", len(err.Error()))
 			}
 			return true
 		})
+		if n := messagesOf(list); n < least || least == 0 {
+			t.Fatalf("%q costs %d messages, want at least %d", list, n, least)
+		}
 	})
 }
 

@@ -29,6 +29,9 @@ func (s *Server) commands(x *exchange, body []byte) {
 		return
 	}
 	defer s.stats.running.Add(-1)
+	if a := accountOf(x.r); a != nil && !s.inRate(x, a, messagesOf(list)) {
+		return
+	}
 	_, user, ok := s.authenticate(x, credentials, "Unsuccessful authentication attempt.")
 	if !ok {
 		return
@@ -63,7 +66,7 @@ func (s *Server) envelope(body []byte) (credentials, list []byte, problem string
 	switch {
 	case list == nil || isFalse(list):
 		return nil, nil, `Invalid message: the "body" parameter must exist.`
-	case list[0] != '[' || count(list) == 0:
+	case list[0] != '[' || isEmpty(list):
 		return nil, nil, `Invalid message: the "body" parameter must be a non-empty array of Objects.`
 	case s.opts.API.CommandsMax > 0 && count(list) > s.opts.API.CommandsMax:
 		return nil, nil, fmt.Sprintf(`Invalid message: the "body" parameter must not have more than %d commands.`, s.opts.API.CommandsMax)

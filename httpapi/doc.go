@@ -9,7 +9,8 @@
 //   - Every slot of an answer is filled: by its answer, or by the timeout.
 //   - JSON that others sent or stored passes through as it is, undecoded.
 //   - What waits here is bounded: connections (by the engine), requests in progress, and the bytes of all
-//     bodies, commands and answers together. Who meets a bound is told, and counted.
+//     bodies, commands and answers together. What one connection sends may be bounded over time. Who meets
+//     a bound is told, and counted.
 //   - Credentials are not logged, unless the operator asks for failed ones.
 //
 // Cost: about 60 µs for both ends of a request and 2 µs per command, against 25 µs for a WebSocket message

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -119,4 +120,30 @@ func BenchmarkWebSocket(b *testing.B) {
 	answer(frame("RECORD CREATEANDUPDATE name=r version=-1 isWriteAck correlationId=0 data=`{\"name\":\"somebody\",\"score\":12}`"))
 	read := frame(protocol.TopicRecord.String() + " READ name=r")
 	exchangeAll(b, conn, read, answer(read))
+}
+
+// BenchmarkRate is what the limit adds to a request: its commands are counted and charged.
+func BenchmarkRate(b *testing.B) {
+	const emit = `{"topic":"event","action":"emit","eventName":"e","data":{"a":1}}`
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprintf("commands=%d", n), func(b *testing.B) {
+			list := []byte(`[` + strings.Repeat(emit+",", n-1) + emit + `]`)
+			var a account
+			b.SetBytes(int64(len(list)))
+			b.ReportAllocs()
+			for b.Loop() {
+				a.charge(time.Now(), time.Duration(messagesOf(list)), time.Hour)
+			}
+		})
+	}
+	b.Run("names=1000", func(b *testing.B) {
+		list := []byte(`[{"topic":"presence","action":"query","names":["name"` + strings.Repeat(`,"name"`, 999) + `]}]`)
+		b.SetBytes(int64(len(list)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if messagesOf(list) != 11 {
+				b.Fatal("miscounted")
+			}
+		}
+	})
 }

@@ -29,6 +29,7 @@ type Options struct {
 	BodyTimeout time.Duration // and its body; 0: 30 s
 	IdleTimeout time.Duration // a connection may wait for its next request so long; 0: 60 s
 
+	Now func() time.Time // for MessageInterval; nil: time.Now
 	Log *slog.Logger
 }
 
@@ -41,6 +42,10 @@ type API struct {
 	LogInvalidAuthData bool          // write refused credentials into the log
 	RequestTimeout     time.Duration // of carrying commands out, and of a login; 0: 20 s
 	CommandsMax        int           // of one request; 0: as many as its body holds
+
+	// Of one connection: commands and reads, not logins. Requests beyond are refused with 429.
+	MessageBurst    int           // messages that may come at once; 0: no limit
+	MessageInterval time.Duration // in which another one may come
 }
 
 // Mount is a Handler for GET and HEAD of a path, or anything below it.
@@ -67,6 +72,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Addr == nil {
 		o.Addr = &net.TCPAddr{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

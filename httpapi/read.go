@@ -40,6 +40,9 @@ func (s *Server) read(x *exchange, name string) {
 		return
 	}
 	defer s.stats.running.Add(-1)
+	if a := accountOf(x.r); a != nil && !s.inRate(x, a, 1) {
+		return
+	}
 	credentials, ok := bearer(x.r)
 	if !ok {
 		s.unauthorized(x)

@@ -47,6 +47,9 @@ func New(o Options) *Server {
 		MaxHeaderBytes:    ws.HeadBytesMax,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug), // all of it is about peers
 	}
+	if s.opts.API != nil && s.opts.API.MessageBurst > 0 {
+		s.http.ConnContext = openAccount
+	}
 	go func() { _ = s.http.Serve(s.listener) }() // ends with Shutdown, which reports
 	return s
 }

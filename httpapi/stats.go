@@ -20,11 +20,12 @@ const (
 	RefusedLoginLate                 // the authentication took too long: 503
 	RefusedPermission                // a read by GET was denied: 403
 	RefusedUpgrade                   // a WebSocket on a connection that was used for requests: it is closed
+	RefusedRate                      // MessageBurst and MessageInterval: 429
 	Refusals                         // their number
 )
 
 var refusalNames = [Refusals]string{
-	"not_ready", "busy", "memory", "origin", "method", "not_found", "media_type", "body", "message", "login", "login_late", "permission", "upgrade",
+	"not_ready", "busy", "memory", "origin", "method", "not_found", "media_type", "body", "message", "login", "login_late", "permission", "upgrade", "rate",
 }
 
 // String returns a short name, for metrics.

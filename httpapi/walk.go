@@ -82,6 +82,9 @@ func elements(array []byte, f func(i int, value []byte) bool) {
 	}
 }
 
+// isEmpty reports whether an array has no elements.
+func isEmpty(array []byte) bool { return array[blank(array, 1)] == ']' }
+
 // count returns the number of elements of an array.
 func count(array []byte) (n int) {
 	elements(array, func(int, []byte) bool { n++; return true })

@@ -51,7 +51,7 @@ var edgeFamilies = []Family{
 	{
 		Name: "deepstream_http_requests_refused_total", Type: typeCounter, Labels: []string{"reason"},
 		Help: "Requests that the HTTP server did not carry out: not_ready, busy, memory, origin, method, not_found, media_type, body, message, login, " +
-			"login_late, permission or upgrade.",
+			"login_late, permission, upgrade or rate.",
 		values: func(s *Sample, put put) {
 			for _, c := range s.Web.Refused {
 				put(float64(c.N), c.Label)

@@ -53,6 +53,7 @@ func serveCommands(o *httpapi.Options, ep *config.HTTPEndpoint) {
 		RequestTimeout: ep.RequestTimeout.Std(),
 		CommandsMax:    ep.MaxCommandsPerRequest,
 	}
+	o.API.MessageInterval, o.API.MessageBurst = messageRate(ep.MaxMessageRate, ep.MessageBurst)
 	if ep.EnableAuthEndpoint {
 		o.API.AuthPath = ep.AuthPath
 	}

@@ -273,16 +273,23 @@ func sessionOptions(cfg *config.Config, ep *config.WebSocket, loops int, log *sl
 		CacheBytesMax: int64(cfg.Cache.Options.MaxBytes),
 		Log:           log,
 	}
-	if rate := ep.MaxMessageRate; rate > 0 {
-		o.MessageInterval, o.MessageBurst = time.Second/time.Duration(rate), ep.MessageBurst
-		if o.MessageBurst == 0 {
-			o.MessageBurst = rate
-		}
-	}
+	o.MessageInterval, o.MessageBurst = messageRate(ep.MaxMessageRate, ep.MessageBurst)
 	if ep.UnauthenticatedClientTimeout == config.Off {
 		o.UnauthenticatedTimeout = -1
 	}
 	return o
+}
+
+// messageRate returns in which time another message may come, and how many at once, as an endpoint's
+// maxMessageRate and messageBurst say it: 0 and 0 if there is no limit.
+func messageRate(perSecond, burst int) (time.Duration, int) {
+	if perSecond == 0 {
+		return 0, 0
+	}
+	if burst == 0 {
+		burst = perSecond
+	}
+	return time.Second / time.Duration(perSecond), burst
 }
 
 // orNever turns a configured 0 into the negative value that means "not at all" to packages whose own
