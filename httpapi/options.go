@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,16 +56,16 @@ type Mount struct {
 }
 
 func (o Options) withDefaults() Options {
-	orElse(&o.BodyBytesMax, 1<<20)
-	orElse(&o.AnswerBytesMax, 32<<20)
-	orElse(&o.MemoryBytesMax, 128<<20)
-	orElse(&o.RequestsMax, 1024)
-	orElse(&o.HeadTimeout, 5*time.Second)
-	orElse(&o.BodyTimeout, 30*time.Second)
-	orElse(&o.IdleTimeout, 60*time.Second)
+	o.BodyBytesMax = cmp.Or(o.BodyBytesMax, 1<<20)
+	o.AnswerBytesMax = cmp.Or(o.AnswerBytesMax, 32<<20)
+	o.MemoryBytesMax = cmp.Or(o.MemoryBytesMax, 128<<20)
+	o.RequestsMax = cmp.Or(o.RequestsMax, 1024)
+	o.HeadTimeout = cmp.Or(o.HeadTimeout, 5*time.Second)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, 30*time.Second)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 60*time.Second)
 	if o.API != nil {
 		api := *o.API
-		orElse(&api.RequestTimeout, 20*time.Second)
+		api.RequestTimeout = cmp.Or(api.RequestTimeout, 20*time.Second)
 		o.API = &api
 	}
 	if o.Ready == nil {
@@ -89,11 +90,4 @@ func (o *Options) longest() time.Duration {
 		d += 2 * o.API.RequestTimeout // a login and the commands
 	}
 	return d
-}
-
-func orElse[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
