@@ -1,8 +1,10 @@
 // One script on one server: official clients, and everything a program that uses them can observe.
 //
 // A script is a list of steps. A step lasts until nothing travels any more: every client has had a PING answered, and
-// no frame moved for a while after it, twice in a row. So whatever a step causes is recorded under that step, on both
-// servers, and what follows does not depend on how fast they are. What timers cause is waited for by name (`until`).
+// no frame moved for a while after it, several times in a row, more often while promises are open. So whatever a step
+// causes is recorded under that step, on both servers, and what follows does not depend on how fast they are. (A server
+// with several threads may need longer on a busy machine: see "patience" in duel.mjs.) What timers cause is waited for by
+// name (`until`).
 
 import { setTimeout as pause } from 'node:timers/promises'
 import v7 from '@deepstream/client'
@@ -18,7 +20,8 @@ import { show, showAnswer } from './show.mjs'
 
 const { TOPIC, CONNECTION_ACTION } = all
 const { ACTIONS } = messages
-const QUIET = 8 // ms without a frame after all PINGs were answered
+const QUIET = 6 // ms without a frame after all PINGs were answered
+const CALM = { settled: 2, open: 6 } // rounds of that which end a step: without and with open promises
 const ROUNDS_MAX = 150 // rounds until a step that never gets quiet is given up
 const PING = builder.getMessage({ topic: TOPIC.CONNECTION, action: CONNECTION_ACTION.PING }, false)
 
@@ -166,8 +169,11 @@ export class Stage {
   pending = new Map()
   steps = [] // { title, heard: Map(name → lines) }
 
-  constructor (server) {
+  /** With more `patience` every step is given that much more time to show effects. */
+  constructor (server, { version = 7, patience = 1 } = {}) {
     this.server = server
+    this.version = version
+    this.patience = patience
   }
 
   /** Lines of one track come in one order; those of different tracks (records, promises) have none between them. */
@@ -194,7 +200,7 @@ export class Stage {
   }
 
   /** A client that is not logged in. */
-  client (name, { version = this.version ?? 7, ...options } = {}) {
+  client (name, { version = this.version, ...options } = {}) {
     if (this.#step < 0) this.#begin('start')
     const actor = new Actor(this, name, version, options)
     this.actors.push(actor)
@@ -234,13 +240,13 @@ export class Stage {
 
   async quiet () {
     const frames = () => this.actors.reduce((sum, actor) => sum + actor.frames, 0)
-    for (let rounds = 0, calm = 0; calm < 2; rounds++) {
+    for (let rounds = 0, calm = 0; calm < (this.pending.size > 0 ? CALM.open : CALM.settled); rounds++) {
       if (rounds === ROUNDS_MAX) return this.note('script', 'never gets quiet')
       const before = frames()
       const answered = within('PONG', Promise.all(this.actors.map(actor => actor.ping())), 2_500).then(() => true, () => false)
       if (!this.server.running) throw new Death()
       if (!await answered) return this.note('script', 'waits in vain for a PONG')
-      await pause(QUIET)
+      await pause(QUIET * this.patience)
       calm = frames() === before ? calm + 1 : 0
     }
   }
