@@ -115,6 +115,7 @@ export class Server {
   /** After a death both servers start afresh, so that they remember equally little. */
   async restart () {
     await this.stop()
+    rmSync(join(this.#folder, 'data'), { recursive: true, force: true })
     await this.start()
   }
 }

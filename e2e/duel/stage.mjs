@@ -48,7 +48,7 @@ export class Actor {
     const { create, socket } = libraries[version]
     this.ds = create(stage.server.url, {
       nativeTimerRegistry: true, subscriptionInterval: 0, recordDiscardTimeout: 30, reconnectIntervalIncrement: 20, maxReconnectInterval: 100,
-      heartbeatInterval: 600_000, offlineBufferTimeout: 1_000, ...options,
+      heartbeatInterval: 600_000, offlineBufferTimeout: 1_000, subscriptionTimeout: 600_000, recordDeleteTimeout: 600_000, ...options,
       socketFactory: (...args) => this.#watched(socket(...args))
     })
     this.ds.on('error', (detail, event, topic) => this.note('error', topic, event, show(detail)))
@@ -109,6 +109,11 @@ export class Actor {
   set deaf (deaf) {
     this.#deaf = deaf
     if (!deaf) this.#kept.splice(0).forEach(give => give())
+  }
+
+  /** Requests the client would still wait for an acknowledgement or answer of; it warns of each after two seconds. */
+  unanswered () {
+    for (const name of this.ds.services.timeoutRegistry.register.keys()) this.#write(name, ['unanswered:', name])
   }
 
   /** Breaks the connection without a close frame. */
@@ -273,6 +278,7 @@ export class Stage {
     if (!this.server.running) return this.actors.forEach(actor => actor.close())
     this.#begin('end')
     for (const [actor, label] of this.pending.values()) actor.note(label, 'is still open')
+    this.actors.filter(actor => actor.open).forEach(actor => actor.unanswered())
     const end = this.steps[this.#step].heard
     this.#over = true // how clients close is nobody's business
     this.actors.forEach(actor => actor.close())
