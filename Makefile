@@ -11,7 +11,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz soak crash lint fmt bench bench-fanout bench-records bench-rivals bench-sparse bench-scale bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz soak crash lint fmt duel bench bench-fanout bench-records bench-rivals bench-sparse bench-scale bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,13 @@ e2e: build e2e/node_modules ## the official clients against the built binary, th
 
 e2e/node_modules: e2e/package-lock.json
 	cd e2e && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+duel: build e2e/node_modules bench/rivals/official/node_modules ## the same scripts against the official server; DUEL='--only lists --trace'
+	cd e2e && node duel/duel.mjs $(DUEL)
+
+bench/rivals/official/node_modules: bench/rivals/official/package-lock.json
+	cd bench/rivals/official && npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 
 fuzz: ## FUZZTIME (10s) of live fuzzing per target

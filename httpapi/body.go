@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
@@ -30,6 +31,7 @@ func (s *Server) body(x *exchange) (text []byte, ok bool) {
 		return nil, false
 	}
 	text, err = s.readBody(x)
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	switch {
 	case errors.Is(err, errMemory):
 		x.w.Header().Set("Connection", "close")
@@ -59,6 +61,9 @@ var (
 	errNesting  = errors.New("nested too deep")
 	errTopLevel = errors.New("expected an object or an array")
 )
+
+// byteOrderMark begins what some editors and shells on Windows send. RFC 8259 §8.1 lets a reader skip it.
+var byteOrderMark = []byte("\ufeff")
 
 // checkJSON returns what is wrong with a body that is to be an object or an array.
 func checkJSON(text []byte) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"deepstream-fast/auth"
 	"deepstream-fast/bulk"
 	"deepstream-fast/engine"
 	"deepstream-fast/lazyjson"
@@ -70,7 +71,7 @@ func (l *Loop) request(peer bulk.Peer, m *protocol.Message) {
 	if l.node.opts.ProvideRequestorName {
 		r.RequestorName = []byte(peer.User.ID)
 	}
-	if l.node.opts.ProvideRequestorData {
+	if l.node.opts.ProvideRequestorData && !bytes.Equal(peer.User.ClientData, auth.Null) { // spec/rpc.md §4: null is not sent
 		r.RequestorData = peer.User.ClientData
 	}
 	home := l.node.home(m.Name)
