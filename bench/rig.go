@@ -147,15 +147,19 @@ func (r *Rig) addProgram(s Server, program, config string) error {
 
 // AddVariant makes s a server like one of ours, built with other flags of go build.
 func (r *Rig) AddVariant(s, like Server, flags ...string) error {
+	return r.addVariant(s, configLike(s, like), flags...)
+}
+
+func (r *Rig) addVariant(s Server, config string, flags ...string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	program := r.program(s)
+	program := r.Path(string(s) + ".bin")
 	if err := buildServer(root, program, flags...); err != nil {
 		return err
 	}
-	return r.addProgram(s, program, configLike(s, like))
+	return r.addProgram(s, program, config)
 }
 
 // configLike returns the configuration of like with a folder for data of s's own.
@@ -181,14 +185,8 @@ func (r *Rig) AddProfiled(s, like Server) (addr string, err error) {
 		return "", err
 	}
 	config := configLike(s, like) + "\n[monitoringServer]\nenabled = true\npprof = true\nport = " + port + "\n"
-	if err := r.AddVariant(s, like, "-trimpath"); err != nil {
-		return "", err
-	}
-	return net.JoinHostPort("127.0.0.1", port), r.addProgram(s, r.program(s), config)
+	return net.JoinHostPort("127.0.0.1", port), r.addVariant(s, config, "-trimpath")
 }
-
-// program returns where a build of our server with other flags goes.
-func (r *Rig) program(s Server) string { return r.Path(string(s) + ".bin") }
 
 // ours reports whether s is deepstream-fast.
 func (s Server) ours() bool { return s == Fast || s == FastTLS || durabilities[s] != "" }

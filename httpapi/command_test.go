@@ -8,6 +8,7 @@ import (
 
 	"deepstream-fast/lazyjson"
 	"deepstream-fast/protocol"
+	"deepstream-fast/session"
 )
 
 // What is wrong with a command is said in words that help.
@@ -136,7 +137,7 @@ func FuzzCommands(f *testing.F) {
 			var m protocol.Message
 			if err := decodeCommand(&m, raw, &s.ids); err == nil {
 				checkMessage(t, &m)
-				least += m.Names.Len() / namesPerMessage
+				least += m.Names.Len() / session.NamesPerMessage
 			} else if len(err.Error()) > 300 {
 				t.Errorf("a reason of %d bytes", len(err.Error()))
 			}

@@ -6,10 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-)
 
-// namesPerMessage is how many names of a command's list cost one message more, as over a WebSocket.
-const namesPerMessage = 100
+	"deepstream-fast/session"
+)
 
 // account is what a connection has sent against what it may send. Owned by the goroutine that serves the
 // connection: net/http takes the requests of an HTTP/1.1 connection one after the other, so nothing is
@@ -58,10 +57,10 @@ func (s *Server) inRate(x *exchange, a *account, messages int) bool {
 	return false
 }
 
-// messagesOf returns how many messages commands cost: one each, and one more per namesPerMessage names of a
+// messagesOf returns how many messages commands cost: one each, and one more per session.NamesPerMessage names of a
 // list. It costs what counting them costs, but for commands that are long enough for so many names.
 func messagesOf(commands []byte) (n int) {
-	const shortest = namesPerMessage * len(`"",`)
+	const shortest = session.NamesPerMessage * len(`"",`)
 	elements(commands, func(_ int, command []byte) bool {
 		n++
 		if len(command) < shortest || command[0] != '{' {
@@ -69,7 +68,7 @@ func messagesOf(commands []byte) (n int) {
 		}
 		members(command, func(name, value []byte) {
 			if i, ok := keyByName[string(name)]; ok && (keyRecordNames|keyNames)&(1<<i) != 0 && value[0] == '[' {
-				n += count(value) / namesPerMessage
+				n += count(value) / session.NamesPerMessage
 			}
 		})
 		return true

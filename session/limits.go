@@ -21,10 +21,11 @@ const (
 	limitKinds
 )
 
-const (
-	namesPerToken  = 100 // a message costs one message, and one more per so many names
-	rateDebtBursts = 10  // denied messages, in bursts, after which a connection is closed
-)
+// NamesPerMessage is how many names of a list cost one message more under a rate, by whatever way they come.
+const NamesPerMessage = 100
+
+// rateDebtBursts is how many denied messages, in bursts, close a connection.
+const rateDebtBursts = 10
 
 // limits counts what is bounded per connection. Nothing is kept for limits that are not set. Owned by the
 // loop of the connections.
@@ -84,7 +85,7 @@ func (l *Loop) inRate(c *engine.Conn, s *conn, m *protocol.Message) bool {
 	}
 	paid, now := &l.limits.paid[c.Slot()], l.eng.Now()
 	burst := o.MessageInterval * time.Duration(o.MessageBurst)
-	*paid = max(*paid, now) + o.MessageInterval*time.Duration(1+m.Names.Len()/namesPerToken)
+	*paid = max(*paid, now) + o.MessageInterval*time.Duration(1+m.Names.Len()/NamesPerMessage)
 	switch debt := *paid - now; {
 	case debt <= burst:
 		return true

@@ -128,11 +128,16 @@ func (h *Hash) Matches(given string) bool {
 // derive returns base64(PBKDF2-HMAC). The salt goes in as the text that it is. Parameters that the
 // library refuses make no key, and match nothing.
 func derive(digest func() hash.Hash, given, salt string, iterations, length int) []byte {
-	key, err := pbkdf2.Key(politely(digest), given, []byte(salt), iterations, length)
+	key, err := stretched(digest, given, salt, iterations, length)
 	if err != nil {
 		return nil
 	}
 	return base64.StdEncoding.AppendEncode(nil, key)
+}
+
+// stretched returns PBKDF2-HMAC, yielding meanwhile.
+func stretched(digest func() hash.Hash, given, salt string, iterations, length int) ([]byte, error) {
+	return pbkdf2.Key(politely(digest), given, []byte(salt), iterations, length)
 }
 
 // New returns what is to be stored of a new password: in the form of s, or with Argon2id if that would
@@ -142,7 +147,7 @@ func (s Scheme) New(given string) (string, error) {
 		return NewArgon(given), nil
 	}
 	salt := base64.StdEncoding.EncodeToString(randomBytes(saltBytes))
-	key, err := pbkdf2.Key(digestOf(s.Digest), given, []byte(salt), s.Iterations, s.KeyLength)
+	key, err := stretched(digestOf(s.Digest), given, salt, s.Iterations, s.KeyLength)
 	if err != nil {
 		return "", fmt.Errorf("password: derive a key with %s: %w", s.Digest, err)
 	}
