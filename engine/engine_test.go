@@ -22,6 +22,7 @@ import (
 //	big:n       comes back as n bytes
 //	remote      comes back as the peer's address
 //	detach:x    goes to hubs.detached, with x as what was read already
+//	wait        stops the loop until somebody has taken from hubs.waiting twice
 type hub struct {
 	l     *Loop
 	hubs  *hubs
@@ -38,6 +39,7 @@ type hubs struct {
 	released int
 	class    Class // set before the start
 	detached chan net.Conn
+	waiting  chan struct{}
 }
 
 func (h *hub) Open(c *Conn, _ *ws.Handshake) {
@@ -80,6 +82,9 @@ func (h *hub) Message(c *Conn, payload []byte, text bool) {
 			panic(err)
 		}
 		h.hubs.detached <- conn
+	case "wait":
+		h.hubs.waiting <- struct{}{}
+		h.hubs.waiting <- struct{}{}
 	case "panic":
 		panic("as asked")
 	}
@@ -122,7 +127,7 @@ func startHub(t *testing.T, change func(*Options)) (*Engine, *hubs) {
 
 func startHubOf(t *testing.T, class Class, change func(*Options)) (*Engine, *hubs) {
 	t.Helper()
-	hs := &hubs{byLoop: map[int]*hub{}, class: class, detached: make(chan net.Conn, 1)}
+	hs := &hubs{byLoop: map[int]*hub{}, class: class, detached: make(chan net.Conn, 1), waiting: make(chan struct{})}
 	o := Options{
 		Host: "127.0.0.1", Loops: 2, CloseTimeout: 200 * time.Millisecond,
 		Upgrade: func(h *ws.Head) int {
@@ -183,6 +188,34 @@ func TestEchoWholeFragmentedAndInterleaved(t *testing.T) {
 	c.send(append(masked(ws.Binary, "echo:3"), masked(ws.Binary, "echo:4")...))
 	c.want(ws.Binary, "3")
 	c.want(ws.Binary, "4")
+}
+
+// Mail that was posted ahead is handled before bytes that were there first, since the loop cannot know that
+// they were.
+func TestPostAheadComesBeforeWhatIsRead(t *testing.T) {
+	e, hs := startHub(t, func(o *Options) { o.Loops = 1 })
+	first, second := dialWS(t, e), dialWS(t, e)
+	first.sendText(ws.Binary, "wait")
+	<-hs.waiting
+	second.sendText(ws.Binary, "echo:read")
+	e.loops[0].PostAhead(Mail{Frame: ws.AppendFrame(nil, ws.Binary, []byte("ahead"))})
+	<-hs.waiting
+	second.want(ws.Binary, "ahead")
+	second.want(ws.Binary, "read")
+}
+
+// As long as some news has not been handled, the next read comes after more of it.
+func TestNewsStayNewsUntilAllIsHandled(t *testing.T) {
+	var b mailbox
+	b.putNews(make([]Mail, 2))
+	for range 2 {
+		if b.take() == nil || !b.news.Load() {
+			t.Fatal("two mails were put, and somebody has forgotten about them")
+		}
+	}
+	if b.take() != nil || b.news.Load() {
+		t.Error("there is mail in an empty box")
+	}
 }
 
 func TestUpgradeAndFirstFrameInOneRead(t *testing.T) {

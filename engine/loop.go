@@ -99,8 +99,17 @@ func (l *Loop) StartTimer(after time.Duration, kind uint8, key uint64) timer.ID 
 // StopTimer cancels a timer; one that has fired or was stopped before is ignored.
 func (l *Loop) StopTimer(id timer.ID) { l.wheel.Cancel(id) }
 
-// PostSelf hands m to this loop from any goroutine.
+// PostSelf hands m to this loop from any goroutine, for one of its next turns.
 func (l *Loop) PostSelf(m Mail) { l.engine.Post(l.id, m) }
+
+// PostAhead is PostSelf for what somebody is about to be told of elsewhere: the loop hears of it before it
+// reads what they may then say here.
+func (l *Loop) PostAhead(m Mail) {
+	if l.mail.putNews([]Mail{m}) > 0 {
+		l.stats.droppedMail.Add(1)
+	}
+	l.kick()
+}
 
 // Post sends m to another loop at the end of the turn. Mail to oneself is a mistake: call instead.
 func (l *Loop) Post(dst int, m Mail) {

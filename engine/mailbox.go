@@ -14,8 +14,8 @@ type mailbox struct {
 	work  []Mail // owned by the consumer
 	next  int    // first mail of work not yet handled
 
-	// news tells that in may have mail of other loops. It comes before what sockets have to say: who was
-	// told of its effect elsewhere may be speaking.
+	// news tells that there may be mail that comes before what sockets have to say: who was told of its
+	// effect elsewhere may be speaking.
 	news atomic.Bool
 }
 
@@ -26,7 +26,7 @@ func (b *mailbox) put(mails []Mail) (dropped int) {
 	return b.putLocked(mails)
 }
 
-// putNews is put for mail of another loop.
+// putNews is put for mail that comes before what is read from now on.
 func (b *mailbox) putNews(mails []Mail) (dropped int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,8 +56,10 @@ func (b *mailbox) take() *Mail {
 			b.work = nil
 		}
 		b.mu.Lock()
-		b.news.Store(false)
 		b.work, b.in, b.bytes = b.in, b.work, 0
+		if len(b.work) == 0 {
+			b.news.Store(false)
+		}
 		b.mu.Unlock()
 		if len(b.work) == 0 {
 			return nil
