@@ -126,6 +126,7 @@ func (l *Loop) block(c *Conn) {
 		l.stats.blockedEver.Add(1)
 	}
 	c.out.held, c.out.progress = c.gc.OutboundBuffered(), l.now
+	l.laneOf(c).fd = -1
 }
 
 func (l *Loop) unblock(c *Conn) {
@@ -137,6 +138,7 @@ func (l *Loop) unblock(c *Conn) {
 	l.blockedCount.Store(int32(end))
 	l.engine.owed.add(-c.out.counted)
 	c.out = nil
+	l.clearLane(c)
 }
 
 // keep appends frames that lie behind one another to the backlog of c and applies the policy when that

@@ -49,7 +49,7 @@ func (e *Engine) HTTPStats() HTTPStats {
 
 // handOff lets c leave with the request head raw and the bytes behind it, or refuses the request.
 func (l *Loop) handOff(c *Conn, raw, rest []byte) {
-	if l.tails[c.slot] != 0 { // answers to earlier requests of a pipeline go first
+	if l.laneOf(c).tail != 0 { // answers to earlier requests of a pipeline go first
 		l.relieve()
 	}
 	e := l.engine

@@ -18,10 +18,7 @@ func (l *Loop) openedSocket(gc gnet.Conn) gnet.Action {
 	if c == nil {
 		return gnet.Close
 	}
-	for int(c.slot) >= len(l.tails) {
-		l.tails = append(l.tails, tailClosed)
-	}
-	l.tails[c.slot] = 0
+	l.laneOf(c).tail = 0
 	c.gc, c.fd, c.loop, c.state, c.seen = gc, gc.Fd(), l, stateHead, l.now
 	gc.SetContext(c)
 	l.stats.opened.Add(1)
@@ -54,7 +51,7 @@ func (l *Loop) closedSocket(c *Conn) {
 		l.dead = append(l.dead, c.slot)
 	}
 	c.gc, c.fd, c.state, c.head = nil, -1, stateClosed, nil
-	l.tails[c.slot] = tailClosed
+	*l.laneOf(c) = closedLane
 	c.reader.Release()
 	l.stats.closed.Add(1)
 	l.stats.ended[c.ending].Add(1)
@@ -240,6 +237,7 @@ func (l *Loop) upgrade(c *Conn, raw []byte) {
 	}
 	l.enqueue(c, response, Reply)
 	c.state, c.opened = stateOpen, true
+	l.clearLane(c)
 	l.rearm(c, l.opts.HeartbeatInterval)
 	l.stats.upgrades.Add(1)
 	l.handler.Open(c, &hs)

@@ -104,6 +104,9 @@ func TestSizes(t *testing.T) {
 	if n := unsafe.Sizeof(node{}); n != 12 {
 		t.Errorf("node takes %d bytes", n)
 	}
+	if n := unsafe.Sizeof(lane{}); n != 8 {
+		t.Errorf("lane takes %d bytes", n)
+	}
 	if n := unsafe.Sizeof(Mail{}); n > 72 {
 		t.Errorf("Mail takes %d bytes", n)
 	}
@@ -111,7 +114,7 @@ func TestSizes(t *testing.T) {
 
 // rowOfLoop is a Loop with n open connections that have no sockets.
 func rowOfLoop(n int) (*Loop, []uint32) {
-	l := &Loop{engine: &Engine{}, tails: make([]uint32, n)}
+	l := &Loop{engine: &Engine{}, lanes: make([]lane, n)}
 	slots := make([]uint32, n)
 	for i := range slots {
 		slots[i] = uint32(i)
@@ -121,7 +124,7 @@ func rowOfLoop(n int) (*Loop, []uint32) {
 
 // forget empties the lists of a turn without writing.
 func (l *Loop) forget() {
-	clear(l.tails)
+	clear(l.lanes)
 	l.dirty, l.nodes, l.frames, l.frameBytes = l.dirty[:0], l.nodes[:0], l.frames[:0], 0
 }
 

@@ -38,7 +38,7 @@ type Loop struct {
 	nodes      []node
 	frames     []outFrame
 	frameBytes int
-	tails      []uint32 // by slot: last node of its deliveries (index + 1), 0 or tailClosed
+	lanes      []lane // by slot
 	dirty      []dirtyConn
 	blocked    []uint32 // slots with a backlog
 	dead       []uint32 // slots that are closing or closed and not yet released

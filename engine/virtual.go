@@ -20,10 +20,7 @@ func (l *Loop) OpenVirtual() *Conn {
 	if c == nil {
 		return nil
 	}
-	for int(c.slot) >= len(l.tails) {
-		l.tails = append(l.tails, tailClosed)
-	}
-	l.tails[c.slot] = tailClosed // nothing is ever collected for it
+	*l.laneOf(c) = closedLane // nothing is ever collected for it
 	c.fd, c.loop, c.state, c.opened, c.seen = -1, l, stateVirtual, true, l.now
 	return c
 }
