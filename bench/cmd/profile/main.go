@@ -1,6 +1,6 @@
 // Command profile records CPU, heap, mutex and block profiles and an execution trace of the server while it
-// fans out events, takes record writes, and has idle connections, CPU and heap profiles of the steps of the
-// hot path, and merges the CPU profiles of the first two into one for go build -pgo.
+// fans out events to few and to many, takes record writes, and has idle connections, CPU and heap profiles of
+// the steps of the hot path, and merges the CPU profiles of work into one for go build -pgo.
 //
 // What it writes does not say on which machine or in which folder it was made, and can be committed.
 //
@@ -61,7 +61,8 @@ func run() error {
 		server, like bench.Server
 		begin        func(*bench.Rig) (work func(time.Duration) error, end func(), err error)
 	}{
-		{"fanout", profiled, bench.Fast, fanout},
+		{"fanout", profiled, bench.Fast, events(bench.Case{Subscribers: 100})},
+		{"narrow", profiled, bench.Fast, events(bench.Case{Subscribers: 10, PayloadBytes: 1 << 10})},
 		{"records", profiledAck, bench.FastAck, records},
 		{"idle", profiled, bench.Fast, idle},
 	} {
@@ -85,16 +86,19 @@ func run() error {
 	if *pgo == "" {
 		return nil
 	}
-	return merge(*pgo, r.path("fanout.cpu.pprof"), r.path("records.cpu.pprof"))
+	return merge(*pgo, r.path("fanout.cpu.pprof"), r.path("narrow.cpu.pprof"), r.path("records.cpu.pprof"), r.path("micro.cpu.pprof"))
 }
 
-// fanout is events to 100 subscribers, saturated.
-func fanout(rig *bench.Rig) (work func(time.Duration) error, end func(), err error) {
-	b, err := rig.Begin(bench.Case{Server: profiled, Mode: bench.Saturated, Subscribers: 100})
-	if err != nil {
-		return nil, nil, err
+// events is a fan-out, saturated.
+func events(c bench.Case) func(rig *bench.Rig) (work func(time.Duration) error, end func(), err error) {
+	c.Server, c.Mode = profiled, bench.Saturated
+	return func(rig *bench.Rig) (work func(time.Duration) error, end func(), err error) {
+		b, err := rig.Begin(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(d time.Duration) error { _, err := b.Measure(0, d); return err }, b.End, nil
 	}
-	return func(d time.Duration) error { _, err := b.Measure(0, d); return err }, b.End, nil
 }
 
 // records is acknowledged writes of 64 clients, 8 in flight each.

@@ -24,6 +24,7 @@ func TestCommittedProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, filepath.Join(committed, "../cmd/deepstream-fast/default.pgo"))
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -45,7 +46,7 @@ func TestCommittedProfiles(t *testing.T) {
 		}
 		scenarios[filepath.Base(file)] = true
 	}
-	for _, name := range []string{"fanout", "records", "idle"} {
+	for _, name := range []string{"fanout", "narrow", "records", "idle"} {
 		for _, kind := range []string{"cpu", "heap", "mutex", "block"} {
 			if !scenarios[name+"."+kind+".pprof"] {
 				t.Errorf("there is no %s profile of %s", kind, name)
