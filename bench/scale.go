@@ -17,6 +17,15 @@ import (
 const (
 	scaleSpare   = 3 << 10 // descriptors beside those of connections; the server keeps 2,048 of them free
 	scaleWorkers = 32      // connections that log in or subscribe at the same time
+
+	scaleServer Server = "fast-scale"
+	// scalePatience makes the server wait for those who have logged in until everybody has: the driver's
+	// connections send no heartbeats.
+	scalePatience = `
+[[connectionEndpoints]]
+type = "ws-binary"
+options = { heartbeatInterval = "1h" }
+`
 )
 
 // ScaleCase is many connections with many subscriptions each.
@@ -55,7 +64,10 @@ func (r *Rig) Scale(c ScaleCase) ([]Phase, error) {
 	if err := raiseFileLimitTo(uint64(2*c.Conns + scaleSpare)); err != nil {
 		return nil, err
 	}
-	p, err := r.Start(Fast)
+	if err := r.AddConfigured(scaleServer, configOf(Fast)+scalePatience, "{}"); err != nil {
+		return nil, err
+	}
+	p, err := r.Start(scaleServer)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,9 @@ const (
 	// frameBytesMax bounds a frame we accept; nothing we ask for comes near it.
 	frameBytesMax = 1 << 20
 
-	// sourcePorts is how many connections share one loopback source address. The default range of
-	// ephemeral ports has 28,232.
-	sourcePorts = 20_000
+	// sourcePorts is how many connections share one loopback source address. Of the default range of
+	// 28,232 ephemeral ports Linux tries the even ones first, and all of them when they are taken.
+	sourcePorts = 10_000
 
 	// upgradeKey is the nonce every connection sends, upgradeAccept its proof. RFC 6455 §4.2.2.
 	upgradeKey    = "ZGVlcHN0cmVhbS1mYXN0IQ=="

@@ -3,7 +3,7 @@
 //
 //	go run ./bench/cmd/scale -conns 100000 -subs 5000000
 //
-// It builds the server from the working tree and pins it to one CPU and itself to another. Every 20,000
+// It builds the server from the working tree and pins it to one CPU and itself to another. Every 10,000
 // connections come from an address of their own, from 127.0.0.1 on. Server and driver need two
 // descriptors per connection, because the server sees new ones before it has seen to the old ones; the
 // limit is raised, beyond the hard one too if this process may.
