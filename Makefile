@@ -11,7 +11,7 @@ BUILT    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildTime=$(BUILT)
 SOURCES  := $(shell git ls-files '*.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: help build run test unit race e2e fuzz soak crash lint fmt duel bench bench-fanout bench-records bench-rivals bench-sparse bench-scale bench-diff vectors golden profile cover setup clean
+.PHONY: help build run test unit race e2e fuzz soak crash lint fmt duel bench bench-fanout bench-records bench-rivals bench-sparse bench-scale bench-scale-vm bench-diff vectors golden profile cover setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ bench-sparse: ## many names with three subscribers each: 10 alternating runs aga
 
 bench-scale: ## connections and subscriptions by the thousand, dropped and back at once; see docs/scale.md
 	$(GO) run ./bench/cmd/scale -conns 8000 -subs 1000000
+
+bench-scale-vm: ## 100,000 connections and 5,000,000 subscriptions in an emulated machine, whatever the limits of this one
+	bench/vm/run -conns 100000 -subs 5000000
 
 bench-diff: ## benchstat of the working tree against BASE (a commit)
 	@scripts/bench-diff $(BASE)
