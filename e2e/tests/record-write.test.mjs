@@ -241,7 +241,9 @@ test('every acknowledged write in flight gets its own confirmation, whoever else
       ids.push(Number(correlationId))
     }
     assert.deepEqual(ids.sort((a, b) => a - b), ids.map((_, i) => i))
-    const last = WRITES - 1
+  }
+  const last = WRITES - 1
+  for (const raw of raws) { // when the writes of all are confirmed
     const { version, data } = await read2(raw, 'busy')
     assert.equal(version, 1 + WRITES * raws.length)
     assert.deepEqual(JSON.parse(data), { w0: last, w1: last, w2: last, w3: last })
