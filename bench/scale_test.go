@@ -34,7 +34,7 @@ func TestScaleAndSparseSmall(t *testing.T) {
 	if err != nil || s.PerSecond <= 0 || s.CPU <= 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	w, err := rig.Weigh(Fast, 50, 100)
+	w, err := rig.Weigh(Fast, 50, 1000)
 	if err != nil || w.Subscription < 0 || w.Shared < 0 {
 		t.Errorf("%+v, %v", w, err)
 	}

@@ -67,7 +67,7 @@ func TestStopDoesNotOutstayItsTime(t *testing.T) {
 	c := dialWS(t, e)
 	e.conns.Add(1 << 20) // a drain of minutes
 	defer e.conns.Add(-1 << 20)
-	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- e.Stop(ctx) }()

@@ -273,7 +273,7 @@ func TestCloseIsEchoed(t *testing.T) {
 }
 
 func TestPlainHTTP(t *testing.T) {
-	e, _ := startHub(t, func(o *Options) { o.HeadTimeout = 300 * time.Millisecond })
+	e, _ := startHub(t, func(o *Options) { o.HeadTimeout = 2 * time.Second })
 	body := func(c *client, n int) string {
 		b := make([]byte, n)
 		if _, err := c.r.Read(b); err != nil {
@@ -570,7 +570,7 @@ func eventuallyOn(t *testing.T, e *Engine, loop int, _ *hubs, ok func(*Loop) boo
 
 // Every connection that is gone has ended for exactly one reason.
 func TestEndingsAreCounted(t *testing.T) {
-	e, _ := startHub(t, func(o *Options) { o.HeartbeatInterval = 50 * time.Millisecond; o.HeadTimeout = time.Minute })
+	e, _ := startHub(t, func(o *Options) { o.HeartbeatInterval = time.Second; o.HeadTimeout = time.Minute })
 	wait := func(why Ending) {
 		t.Helper()
 		deadline, tick := time.Now().Add(patience), time.NewTicker(time.Millisecond)

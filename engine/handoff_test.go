@@ -33,7 +33,7 @@ func startWeb(t *testing.T, change func(*Options), handler http.HandlerFunc) (*E
 	}
 	ln := NewListener(&net.TCPAddr{})
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 300 * time.Millisecond, IdleTimeout: patience, MaxHeaderBytes: ws.HeadBytesMax,
+		Handler: handler, ReadHeaderTimeout: 2 * time.Second, IdleTimeout: patience, MaxHeaderBytes: ws.HeadBytesMax,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
@@ -236,10 +236,11 @@ func TestSmugglingIsRefused(t *testing.T) {
 
 // Whoever sends a head too slowly is let go, by the loop and by net/http.
 func TestSlowHeadsEnd(t *testing.T) {
-	e, _ := startWeb(t, func(o *Options) { o.HeadTimeout = 300 * time.Millisecond }, nil)
-	fresh, used := dial(t, e), dial(t, e)
+	e, _ := startWeb(t, func(o *Options) { o.HeadTimeout = 2 * time.Second }, nil)
+	used := dial(t, e)
 	used.send(post("/a", 1))
 	used.wantAnswer(200, "POST /a 1")
+	fresh := dial(t, e)
 	for _, c := range []*client{fresh, used} {
 		c.send([]byte("GET /slow HTTP/1.1\r\nHost"))
 		if b, err := io.ReadAll(c.r); err != nil || bytes.Contains(b, []byte(" 200 ")) {

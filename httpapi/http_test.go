@@ -304,7 +304,9 @@ func answerCalls(t *testing.T, c *peer.Client, action, data string) {
 }
 
 func TestCallsAnswerWithTheProvidersResult(t *testing.T) {
-	r := startRig(t, nil)
+	r := startRig(t, func(_ *Options, so *session.Options) {
+		so.Calls.AckTimeout, so.Calls.ResponseTimeout = peer.Patience, 2*time.Second
+	})
 	c := r.client("p", "RPC PROVIDE names=[add] correlationId=1")
 	for _, tt := range []struct{ action, data, slot string }{
 		{"RESPONSE", " data=`{\"sum\":3}`", `{"data":{"sum":3},"success":true}`},
@@ -355,7 +357,7 @@ func TestBatchKeepsTheOrderOfTheRequest(t *testing.T) {
 // What has no answer in time is said to have none; what has one, keeps it.
 func TestRequestTimeout(t *testing.T) {
 	r := startRig(t, func(o *Options, so *session.Options) {
-		o.API.RequestTimeout = 300 * time.Millisecond
+		o.API.RequestTimeout = 2 * time.Second
 		so.Calls.AckTimeout, so.Calls.ResponseTimeout = time.Minute, time.Minute
 	})
 	r.client("p", "RPC PROVIDE names=[slow] correlationId=1")

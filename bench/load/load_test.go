@@ -161,7 +161,7 @@ func TestRunNoticesACheat(t *testing.T) {
 		}, "20 bytes of data"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			fleet := dialFake(t, Options{Subscribers: 1, Publishers: 1, Timeout: 300 * time.Millisecond}, tc.fault)
+			fleet := dialFake(t, Options{Subscribers: 1, Publishers: 1, Timeout: 2 * time.Second}, tc.fault)
 			_, err := fleet.Run(Load{Window: 10, Messages: 40})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got error %v, want one about %q", err, tc.want)

@@ -173,7 +173,7 @@ func TestWritersNoticeACheat(t *testing.T) {
 		}, "want version"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := dialWriters(t, &fake{onWrite: tc.onWrite}, WriterOptions{Writers: 2, Timeout: 300 * time.Millisecond})
+			w := dialWriters(t, &fake{onWrite: tc.onWrite}, WriterOptions{Writers: 2, Timeout: 2 * time.Second})
 			_, err := w.Run(20, 0)
 			if err == nil {
 				_, err = w.Check()
@@ -194,7 +194,7 @@ func TestRunCountsEveryUpdate(t *testing.T) {
 			t.Fatalf("%+v: %+v, %v", l, r, err)
 		}
 	}
-	opts.Timeout = 300 * time.Millisecond
+	opts.Timeout = 2 * time.Second
 	fleet = dialFake(t, opts, func(i int, p []byte) [][]byte {
 		if i == 7 {
 			return nil

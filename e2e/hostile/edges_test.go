@@ -188,7 +188,10 @@ func TestShutdownUnderLoad(t *testing.T) {
 	}
 	pub := s.login(t, "")
 	go func() { // ends when the server hangs up
+		pace := time.NewTicker(100 * time.Microsecond) // so that readers without a CPU of their own keep up
+		defer pace.Stop()
 		for i := 0; ; i++ {
+			<-pace.C
 			if _, err := pub.Write(frameOf(emit("load", fmt.Sprint(i)))); err != nil {
 				return
 			}
@@ -234,7 +237,7 @@ func TestSecondSignal(t *testing.T) {
 	began := time.Now()
 	s.signal(syscall.SIGTERM)
 	s.wantExit(1)
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 4*time.Second { // less than the shutdown may take
 		t.Errorf("took %v", took)
 	}
 }

@@ -108,6 +108,8 @@ func TestShutdownDeliversToSlowReader(t *testing.T) {
 		}
 	}
 	sub.wantClose(1001)
+	_, _ = sub.Close(), pub.Close()
+	s.wantExit(0)
 }
 
 // Answers to a client's own requests have the same room on whatever loop the client lives.

@@ -163,7 +163,8 @@ export async function serve (config = {}, { prepare } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'deepstream-fast-e2e-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'conf.toml'), toml({ ...QUIET, ...config }))
-  const server = new Server(folder, await freePort(), await prepare?.(folder))
+  const prepared = await prepare?.(folder) // takes its time, in which a free port may find another owner
+  const server = new Server(folder, await freePort(), prepared)
   afterEach(() => server.release())
   after(() => server.finish())
   await server.start()

@@ -4,7 +4,7 @@ import { serve, settled } from '../lib/server.mjs'
 import { auth, connection, encode, event, parser, PING, PONG } from '../lib/raw.mjs'
 import { eventually, within } from '../lib/wait.mjs'
 
-const TIMEOUT = 400
+const TIMEOUT = 2_000
 const server = await serve({
   connectionEndpoints: [{ type: 'ws-binary', options: { unauthenticatedClientTimeout: TIMEOUT } }]
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CHECKED, serve, settled } from '../lib/server.mjs'
+import { serve, settled } from '../lib/server.mjs'
 import { event, EVENT_ACTION } from '../lib/raw.mjs'
 import { eventually } from '../lib/wait.mjs'
 
@@ -157,7 +157,7 @@ test('100,000 names in one frame: one acknowledgement, every name subscribed', a
 
 test('the official client subscribes to 100,000 names at once', async () => {
   const [sender, receiver] = [await server.login('sender'), await server.login('receiver', {
-    subscriptionInterval: 10, ...(CHECKED && { subscriptionTimeout: 20_000 })
+    subscriptionInterval: 10, subscriptionTimeout: 20_000
   })]
   let last
   for (let i = 0; i < 100_000; i++) receiver.event.subscribe(`bulk-client/${i}`, data => { last = data })

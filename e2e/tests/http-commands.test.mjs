@@ -6,7 +6,7 @@ import { command, commands, emit, get, list, make, post, query, record } from '.
 import { serve, settled } from '../lib/server.mjs'
 import { eventually, never, within } from '../lib/wait.mjs'
 
-const server = await serve({ rpc: { ackTimeout: 300, responseTimeout: 600 } })
+const server = await serve({ rpc: { ackTimeout: 5_000, responseTimeout: 600 } })
 
 /** A client that collects what it hears of `name`. */
 async function subscriber (name) {
@@ -113,7 +113,9 @@ test('presence knows who is connected, and not who asks', async () => {
   const alice = await server.login('alice')
   await server.login('bob')
   const joined = []
-  await within('subscription', alice.presence.subscribe((user, login) => joined.push(user)))
+  await settled(alice) // who is there has been announced
+  alice.presence.subscribe((user, login) => joined.push(user))
+  await settled(alice)
   const all = await command(server, query(), { authData: { username: 'over-http' } })
   assert.deepEqual([...all.users].sort(), ['alice', 'bob'])
   assert.deepEqual(await command(server, query(['alice', 'over-http'])), { users: { alice: true, 'over-http': false }, success: true })

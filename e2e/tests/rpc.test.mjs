@@ -4,8 +4,8 @@ import { serve, settled } from '../lib/server.mjs'
 import { rpc, RPC_ACTION } from '../lib/raw.mjs'
 import { eventually, within } from '../lib/wait.mjs'
 
-const ACK_TIMEOUT = 1_000
-const RESPONSE_TIMEOUT = 3_000
+const ACK_TIMEOUT = 3_000
+const RESPONSE_TIMEOUT = 5_000
 const server = await serve({ rpc: { ackTimeout: ACK_TIMEOUT, responseTimeout: RESPONSE_TIMEOUT } })
 
 const ack = (action, correlationId) => rpc(action, { isAck: true, ...(correlationId && { correlationId }) })

@@ -22,12 +22,13 @@ async function flood (sender, reader, done) {
 
 test('who never reads is cut off while others are served', async () => {
   const before = await server.memory()
-  const [slow, reader, sender, watcher] = await Promise.all(
-    ['slow', 'reader', 'sender', 'watcher'].map(name => server.raw('P3', name)))
+  const watcher = await server.raw('P3', 'watcher')
+  await watcher.ask(presence('SUBSCRIBE', { names: ['slow'] }), presence('SUBSCRIBE', { isAck: true }))
+  const [slow, reader, sender] = await Promise.all(['slow', 'reader', 'sender'].map(name => server.raw('P3', name)))
+  await watcher.expect(presence('PRESENCE_JOIN', { name: 'slow' }))
   for (const raw of [slow, reader]) {
     await raw.request(event('SUBSCRIBE', { names: ['flood'] }), event('SUBSCRIBE', { isAck: true }))
   }
-  await watcher.ask(presence('SUBSCRIBE', { names: ['slow'] }), presence('SUBSCRIBE', { isAck: true }))
   slow.pause()
   const sent = await flood(sender, reader, () => watcher.unread > 0)
   await watcher.expect(presence('PRESENCE_LEAVE', { name: 'slow' }))

@@ -12,7 +12,7 @@ import { certificates, clientHello, install, shown, silent } from '../lib/tls.mj
 import { eventually, within } from '../lib/wait.mjs'
 
 const server = await serve({
-  httpServer: { options: { ssl: { cert: 'fileLoad(cert.pem)', key: 'fileLoad(key.pem)' } } },
+  httpServer: { options: { maxBackpressure: '16MiB', ssl: { cert: 'fileLoad(cert.pem)', key: 'fileLoad(key.pem)' } } },
   connectionEndpoints: [{ type: 'ws-binary', options: { maxMessageSize: '2MiB' } }]
 }, {
   prepare: async folder => {
