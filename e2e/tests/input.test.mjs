@@ -6,6 +6,7 @@ import { serve } from '../lib/server.mjs'
 import {
   auth, connection, encode, event, parser, PONG, presence, record, rpc, TOPIC
 } from '../lib/raw.mjs'
+import { eventually } from '../lib/wait.mjs'
 
 const server = await serve({ enabledFeatures: { record: false } }) // to see one feature that is switched off
 
@@ -50,10 +51,19 @@ const table = [
     [`topic ${topic}`, encode({ topic: TOPIC[topic], action: 1 }), REFUSED]),
 ]
 
+/** Waits until nobody else is there, whose leave would be told to who subscribes to presence. */
+async function alone (raw) {
+  await eventually('everybody else left', async () => {
+    raw.send(presence('QUERY_ALL'))
+    return (await raw.next()).names === undefined
+  })
+}
+
 for (const [what, bytes, replies] of table) {
   for (const phase of ['P1', 'P2', 'P3']) {
     test(`${what} in ${phase}`, async () => {
       const raw = await server.raw(phase, `${what} ${phase}`) // so that nobody comes or goes who is of its name
+      if (phase === 'P3') await alone(raw)
       raw.sendFrame(bytes)
       const expected = replies[phase]
       if (expected?.closing) {

@@ -57,7 +57,10 @@ test('every emit and every delivery of official clients is counted, once', async
 })
 
 test('what clients held is gone with them', async () => {
-  await eventually('the last test\'s clients to be gone', async () => (await metrics()).deepstream_sessions === 0)
+  await eventually('the last test\'s clients to be gone', async () => {
+    const now = await metrics()
+    return now.deepstream_sessions === 0 && now.deepstream_online_users === 0 && now['deepstream_connections_closed_total{reason="peer"}'] >= 4
+  })
   const now = await metrics()
   assert.equal(now['deepstream_subscriptions{topic="EVENT"}'], 0)
   assert.equal(now['deepstream_subscribed_names{topic="EVENT"}'], 0)

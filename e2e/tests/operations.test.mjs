@@ -112,10 +112,10 @@ test('within drainDelay health fails, newcomers are refused and clients are serv
   await within('an answer', client.presence.getAll([]))
   process.kill(server.pid, 'SIGTERM')
   assert.equal(await ended, 1)
-  client.close()
-  client.errors.length = 0 // the server left without a word
   await configure({})
   await server.start()
+  await eventually('the client to be back', () => client.getConnectionState() === 'OPEN')
+  client.errors.length = 0 // the server left without a word
 })
 
 test('a log that nobody reads holds nobody up', async () => {

@@ -47,6 +47,7 @@ test('after a crash and a restart every client finds everything working again', 
     await eventually('all notice', () => clients.every(({ client }) => client.getConnectionState() === 'RECONNECTING'))
     await server.start()
     await eventually('all are back', () => clients.every(({ client }) => client.getConnectionState() === 'OPEN'))
+    await Promise.all(clients.map(({ client }) => settled(client))) // and subscribed
     await working(round, clients)
   }
   for (const { client } of clients) {
