@@ -168,10 +168,7 @@ func (e *Engine) since() time.Duration { return time.Since(e.start) }
 // Post hands m to a loop from any goroutine. It does not wait.
 func (e *Engine) Post(loop int, m Mail) {
 	l := e.loops[loop]
-	if l.mail.put([]Mail{m}) > 0 {
-		l.stats.droppedMail.Add(1)
-	}
-	l.kick()
+	l.posted(l.mail.put([]Mail{m}))
 }
 
 // ErrBusy is what Stop returns if a loop still runs.

@@ -103,11 +103,13 @@ func (l *Loop) StopTimer(id timer.ID) { l.wheel.Cancel(id) }
 func (l *Loop) PostSelf(m Mail) { l.engine.Post(l.id, m) }
 
 // PostAhead is PostSelf for what somebody is about to be told of elsewhere: the loop hears of it before it
-// reads what they may then say here.
-func (l *Loop) PostAhead(m Mail) {
-	if l.mail.putNews([]Mail{m}) > 0 {
-		l.stats.droppedMail.Add(1)
-	}
+// reads what they may then say here. Of a backlog of more than mailPerTurnMax it takes that much before each
+// read, so only an overloaded loop may be late.
+func (l *Loop) PostAhead(m Mail) { l.posted(l.mail.putNews([]Mail{m})) }
+
+// posted ends a post of which so many mails did not fit.
+func (l *Loop) posted(dropped int) {
+	l.stats.droppedMail.Add(uint64(dropped))
 	l.kick()
 }
 

@@ -209,7 +209,7 @@ func (l *Loop) flushStraight(d dirtyConn, sum *written) bool {
 // flush writes or backlogs what one connection gets.
 func (l *Loop) flush(d dirtyConn) {
 	c := l.conns.at(d.slot)
-	if lane := l.laneOf(c); lane.tail != tailClosed {
+	if lane := &l.lanes[d.slot]; lane.tail != tailClosed {
 		lane.tail = 0
 	}
 	if c.state == stateClosed || c.state == stateFree {

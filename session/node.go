@@ -83,7 +83,7 @@ func (n *Node) Flush() {
 
 // Refresh says that the store's record called name was written by somebody else than the node: what its
 // home knows of it is forgotten, and its subscribers are told. Whoever asks once Refresh has returned gets
-// what the store has. Safe for concurrent use; it keeps name.
+// what the store has, as far as Loop.PostAhead goes. Safe for concurrent use; it keeps name.
 func (n *Node) Refresh(name []byte) {
 	l := n.loops[n.home(name)]
 	l.eng.PostAhead(engine.Mail{Kind: mailCall, Body: func(l *Loop) { l.records.home.Notify(protocol.ConnID(0), 0, [][]byte{name}) }})

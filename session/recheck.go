@@ -20,7 +20,7 @@ const (
 // UsePermission has every loop decide by new rules, for the messages it carries out from then on. What
 // connections hold is asked for again, in slices; what is not allowed any more is taken back, and its
 // holder is told by MESSAGE_DENIED for that name. Whatever comes in once UsePermission has returned is
-// decided by them. Safe on any goroutine once the engine has started.
+// decided by them, as far as Loop.PostAhead goes. Safe on any goroutine once the engine has started.
 func (n *Node) UsePermission(rules permission.Checker) {
 	for _, l := range n.loops {
 		l.eng.PostAhead(engine.Mail{Kind: mailCall, Body: func(l *Loop) {

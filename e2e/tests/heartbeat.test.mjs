@@ -15,9 +15,12 @@ test('a silent connection is closed, one that pings stays', async () => {
   const life = (async () => { for (; !over; await pause(INTERVAL / 3)) await lively.settled() })()
   const silent = await server.raw('P3', 'silent')
   const started = Date.now()
-  await silent.settled()
-  await silent.closed()
-  over = true
+  try {
+    await silent.settled()
+    await silent.closed()
+  } finally {
+    over = true
+  }
   await life
   assert.ok(Date.now() - started >= 2 * INTERVAL - 20, 'two intervals of silence are allowed')
   await lively.settled()
