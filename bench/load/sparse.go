@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -77,7 +78,26 @@ func DialSparse(opts SparseOptions) (*Sparse, error) {
 	return s, nil
 }
 
-func sparseName(n int) string { return fmt.Sprintf("sparse/name%09d", n) }
+// sparsePrefix is what all names begin with; nine digits follow.
+const sparsePrefix = "sparse/name"
+
+func sparseName(n int) string { return fmt.Sprintf(sparsePrefix+"%09d", n) }
+
+// sparseNumber is the inverse of sparseName: written out, because a driver that is slower than the server
+// lets it sleep between publications, and measures that.
+func sparseNumber(name []byte) (n int, ok bool) {
+	digits, ok := bytes.CutPrefix(name, []byte(sparsePrefix))
+	if !ok || len(digits) != 9 {
+		return 0, false
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		n = n*10 + int(d-'0')
+	}
+	return n, true
+}
 
 func (s *Sparse) dial() (err error) {
 	for i := range s.opts.Conns {
@@ -169,8 +189,8 @@ func (s *Sparse) take(i int, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	var n int
-	if _, err := fmt.Sscanf(string(a.name), "sparse/name%d", &n); err != nil || a.topic != topicEvent || a.action != eventEmit || n >= s.names {
+	n, ok := sparseNumber(a.name)
+	if !ok || a.topic != topicEvent || a.action != eventEmit || n >= s.names {
 		return fmt.Errorf("unexpected message: topic %d action %d for %q", a.topic, a.action, a.name)
 	}
 	mine := false
