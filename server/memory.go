@@ -4,18 +4,29 @@ import (
 	"bufio"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// limitMemory gives the collector its goals, unless the environment already does: our live heap of
-// pointers is small, so that collecting half as often costs little memory.
+// Goals of the collector. It runs again when the heap has grown by a share of what lives in it, and so may
+// waste as much. Most of a large heap of ours are subscriptions, in which it has nothing to look at: a share
+// of those would be memory for nothing. So what a heap may grow by follows what there is to look at.
+const (
+	growthMax      = 200      // percent of what lives; a small heap is not worth collecting more often
+	growthScanned  = 2        // times the bytes with pointers
+	growthBytesMin = 64 << 20 // bytes, and
+	growthShareMin = 8        // of what lives one part in so many: every span has to be swept
+)
+
+// limitMemory gives the collector its goals, unless the environment already does.
 func limitMemory(log *slog.Logger) {
 	if !envSet("GOGC") {
-		debug.SetGCPercent(200)
+		pace.Do(paceCollector)
 	}
 	if envSet("GOMEMLIMIT") {
 		return
@@ -25,6 +36,35 @@ func limitMemory(log *slog.Logger) {
 		debug.SetMemoryLimit(limit)
 		log.Debug("memory limit set", "event", "INFO", "bytes", limit)
 	}
+}
+
+// pace keeps a second server of the process from pacing as well.
+var pace sync.Once
+
+// paceCollector sets the goal of the next collection anew after every one, for the rest of the process. A goal
+// that differs by less than an eighth from the one in force is not worth stopping the world for.
+func paceCollector() {
+	percent := growthMax
+	debug.SetGCPercent(percent)
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
+	type collection struct{ _ *collection } // has a pointer: a tiny object would share its fate with others
+	var ended func(*collection)
+	ended = func(c *collection) {
+		metrics.Read(samples)
+		want := growth(samples[0].Value.Uint64(), samples[1].Value.Uint64())
+		if want != percent && (want == growthMax || max(want-percent, percent-want) > percent/8) {
+			percent = want
+			debug.SetGCPercent(percent)
+		}
+		runtime.SetFinalizer(c, ended) // the next collection finds it unused again
+	}
+	runtime.SetFinalizer(new(collection), ended)
+}
+
+// growth returns by how many percent a heap with so many live bytes may grow, of which so many may hold pointers.
+func growth(live, scanned uint64) int {
+	bytes := max(growthBytesMin, live/growthShareMin) + growthScanned*scanned
+	return int(min(growthMax, bytes*100/max(live, 1)))
 }
 
 const (

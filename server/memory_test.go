@@ -1,6 +1,8 @@
 package server
 
 import (
+	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -28,6 +30,50 @@ func TestMemoryIsReturnedWhenItPays(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
+}
+
+func TestAHeapGrowsByWhatThereIsToLookAt(t *testing.T) {
+	const mib = 1 << 20
+	for name, tt := range map[string]struct {
+		live, scanned uint64
+		want          int // percent
+	}{
+		"nothing yet":                       {want: growthMax},
+		"a small heap":                      {live: 10 * mib, scanned: mib, want: growthMax},
+		"a large one, all of it pointers":   {live: 1000 * mib, scanned: 1000 * mib, want: growthMax},
+		"subscriptions, next to no pointer": {live: 512 * mib, scanned: 0, want: 12},
+		"subscriptions, a few connections":  {live: 320 * mib, scanned: 16 * mib, want: 30},
+		"so many that sweeping is the cost": {live: 80_000 * mib, scanned: 0, want: 12},
+	} {
+		if got := growth(tt.live, tt.scanned); got != tt.want {
+			t.Errorf("%s: %d %%, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// A heap of memory without pointers makes the collector's goal come near it, and is let go of again.
+func TestTheCollectorIsPaced(t *testing.T) {
+	if envSet("GOGC") {
+		t.Skip("GOGC is set: the goal is not ours")
+	}
+	pace.Do(paceCollector)
+	const size = 256 << 20
+	ballast := make([]byte, size)
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	settle := func(what string, ok func(goal uint64) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); ; runtime.GC() {
+			metrics.Read(goal)
+			if v := goal[0].Value.Uint64(); ok(v) {
+				return
+			} else if time.Now().After(deadline) {
+				t.Fatalf("the goal is %d bytes, want it %s", v, what)
+			}
+		}
+	}
+	settle("a third above the ballast at most", func(v uint64) bool { return v > size && v < size+size/3 })
+	runtime.KeepAlive(ballast)
+	settle("far below the ballast", func(v uint64) bool { return v < size/4 })
 }
 
 func TestMemoryIsNotReturnedTwiceForTheSame(t *testing.T) {
