@@ -18,9 +18,8 @@ import (
 // of those would be memory for nothing. So what a heap may grow by follows what there is to look at.
 const (
 	growthMax      = 200      // percent of what lives; a small heap is not worth collecting more often
-	growthScanned  = 2        // times the bytes with pointers
-	growthBytesMin = 64 << 20 // bytes, and
-	growthShareMin = 8        // of what lives one part in so many: every span has to be swept
+	growthBytesMin = 64 << 20 // that a heap may always grow by, besides what holds pointers
+	growthShareMin = 8        // one part in so many of what lives, likewise: every span has to be swept
 )
 
 // limitMemory gives the collector its goals, unless the environment already does.
@@ -63,7 +62,7 @@ func paceCollector() {
 
 // growth returns by how many percent a heap with so many live bytes may grow, of which so many may hold pointers.
 func growth(live, scanned uint64) int {
-	bytes := max(growthBytesMin, live/growthShareMin) + growthScanned*scanned
+	bytes := max(growthBytesMin, live/growthShareMin) + scanned
 	return int(min(growthMax, bytes*100/max(live, 1)))
 }
 
