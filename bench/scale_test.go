@@ -30,9 +30,13 @@ func TestScaleAndSparseSmall(t *testing.T) {
 	if got := strings.Join(names, " "); got != "start connect subscribe storm" {
 		t.Errorf("phases %s", got)
 	}
-	s, err := rig.MeasureSparse(Fast, load.SparseOptions{Conns: 40, Names: 10, Reach: 3, Window: 8}, 50*time.Millisecond)
-	if err != nil || s.PerSecond <= 0 || s.CPU <= 0 {
-		t.Errorf("%+v, %v", s, err)
+	bout, err := rig.BeginSparse(Fast, load.SparseOptions{Conns: 40, Names: 10, Reach: 3, Window: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bout.End()
+	if n, cpu, err := bout.Measure(50 * time.Millisecond); err != nil || n <= 0 || cpu <= 0 {
+		t.Errorf("%d publications in %v, %v", n, cpu, err)
 	}
 	w, err := rig.Weigh(Fast, 50, 1000)
 	if err != nil || w.Subscription < 0 || w.Shared < 0 {

@@ -1,6 +1,7 @@
 // Command sparse prints what a publication costs that reaches three of 10,000 connections, each with 100
 // names, and relates it to three bare send() calls and a microsecond. What a send costs is measured in
-// the same run, with the C loop F1, which sends every delivery by itself.
+// turns of a tenth of a second with it: with the C loop F1, which sends every delivery by itself, under the
+// same load from the same driver.
 //
 //	go run ./bench/cmd/sparse -runs 10
 package main
@@ -11,12 +12,17 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"deepstream-fast/bench"
 	"deepstream-fast/bench/load"
 )
 
-// allowance is what a publication may cost beside its sends, in ns.
-const allowance = 1000
+const (
+	allowance = time.Microsecond       // of a publication, beside its sends
+	turn      = 500 * time.Millisecond // the machine's speed changes within seconds
+	pause     = 100 * time.Millisecond // what the kernel owes a turn, delayed acknowledgements, is not charged to the next
+)
 
 func main() {
 	if err := run(); err != nil {
@@ -26,16 +32,16 @@ func main() {
 }
 
 func run() error {
-	runs := flag.Int("runs", 10, "how often everything is measured")
-	d := flag.Duration("time", 2*time.Second, "how long one measurement publishes")
+	runs := flag.Int("runs", 10, "how often everything is measured, each time on fresh servers")
+	d := flag.Duration("time", 2*time.Second, "how long one run publishes to each server")
 	o := load.SparseOptions{}
 	flag.IntVar(&o.Conns, "conns", 10_000, "connections")
 	flag.IntVar(&o.Names, "names", 100, "names of a connection")
 	flag.IntVar(&o.Reach, "reach", 3, "connections that a publication reaches")
 	flag.IntVar(&o.Window, "window", bench.DefaultWindow, "publications in flight")
 	flag.Parse()
-	if *runs < 1 || *d <= 0 || flag.NArg() > 0 {
-		return fmt.Errorf("sparse: -runs and -time must be positive, and there are no arguments")
+	if *runs < 1 || *d < turn || flag.NArg() > 0 {
+		return fmt.Errorf("sparse: -runs must be positive, -time %v or more, and there are no arguments", turn)
 	}
 	rig, err := bench.NewRig(true, bench.Fast, bench.F1)
 	if err != nil {
@@ -44,19 +50,16 @@ func run() error {
 	defer rig.Close()
 	var ours, sends, ratios []float64
 	for range *runs {
-		s, err := rig.MeasureSparse(bench.Fast, o, *d)
+		publication, send, err := measure(rig, o, *d)
 		if err != nil {
 			return fmt.Errorf("sparse: %w", err)
 		}
-		send, err := sendCost(rig, o, *d)
-		if err != nil {
-			return fmt.Errorf("sparse: %w", err)
-		}
-		ratio := s.CPU / (float64(o.Reach)*send + allowance)
-		ours, sends, ratios = append(ours, s.CPU/1e3), append(sends, send/1e3), append(ratios, ratio)
-		fmt.Fprintf(os.Stderr, "%.2f µs per publication, %.2f µs per send, %.2f of the budget\n", s.CPU/1e3, send/1e3, ratio)
+		budget := time.Duration(o.Reach)*send + allowance
+		ratio := float64(publication) / float64(budget)
+		ours, sends, ratios = append(ours, float64(publication)/1e3), append(sends, float64(send)/1e3), append(ratios, ratio)
+		fmt.Fprintf(os.Stderr, "%v per publication, %v per send, %.2f of the budget\n", publication, send, ratio)
 	}
-	fmt.Printf("%s, %d alternating runs of %v.\n`%s`\n\n", bench.Machine(), *runs, *d, bench.Command("go run ./bench/cmd/sparse"))
+	fmt.Printf("%s, %d runs of %v each, in turns of %v.\n`%s`\n\n", bench.Machine(), *runs, *d, turn, bench.Command("go run ./bench/cmd/sparse"))
 	for _, row := range []struct {
 		name string
 		v    []float64
@@ -66,12 +69,46 @@ func run() error {
 	return nil
 }
 
-// sendCost returns what one of the sends of a publication costs F1, in ns, by the same driver and with as many
-// connections: how often the receiver sleeps, and whether its socket is in the processor's caches, is most of
-// it. F1 looks names up in a table for a few thousand, so every connection has one, which changes nothing
-// about the order of the connections.
-func sendCost(rig *bench.Rig, o load.SparseOptions, d time.Duration) (float64, error) {
+// measure returns the CPU time of one of our publications and of one send of F1.
+func measure(rig *bench.Rig, o load.SparseOptions, d time.Duration) (publication, send time.Duration, err error) {
+	var servers [2]*bench.SparseBout
+	for i, s := range []bench.Server{bench.Fast, bench.F1} {
+		if s == bench.F1 {
+			if o, err = floorLoad(o); err != nil {
+				return 0, 0, err
+			}
+		}
+		if servers[i], err = rig.BeginSparse(s, o); err != nil {
+			return 0, 0, err
+		}
+		defer servers[i].End()
+	}
+	var publications [2]int
+	var cpu [2]time.Duration
+	for range d / turn {
+		for i, s := range servers {
+			<-time.After(pause)
+			n, took, err := s.Measure(turn)
+			if err != nil {
+				return 0, 0, err
+			}
+			publications[i] += n
+			cpu[i] += took
+		}
+	}
+	return cpu[0] / time.Duration(publications[0]), cpu[1] / time.Duration(publications[1]*o.Reach), nil
+}
+
+// floorLoad returns o for F1. It looks names up in a table for a few thousand, so every connection has one,
+// which changes nothing about the order of the connections. And it has as many connections as this process
+// has descriptors left for, if that is less: a hundredth more or less changes nothing either.
+func floorLoad(o load.SparseOptions) (load.SparseOptions, error) {
+	const others = 100 // descriptors
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return o, err
+	}
 	o.Names = 1
-	s, err := rig.MeasureSparse(bench.F1, o, d)
-	return s.CPU / float64(o.Reach), err
+	o.Conns = min(o.Conns, int(limit.Cur)-others-o.Conns)
+	return o, nil
 }
