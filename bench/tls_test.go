@@ -12,7 +12,7 @@ import (
 
 const (
 	idleTLSConns = 3_000
-	settleTime   = 9 * time.Second // after which a quiet server has given back what the logins left
+	settleTime   = 3 * time.Second // after which a quiet server has given back what the logins left
 )
 
 // BenchmarkIdleTLS reports what one logged-in connection over TLS that says nothing adds to the server's

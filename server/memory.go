@@ -67,11 +67,12 @@ func growth(live, scanned uint64) int {
 }
 
 const (
-	tidyPeriod   = time.Second
-	tidyPause    = 3 * time.Second // at least, between two collections of ours
-	tidyShare    = 100             // and of the time at most one part in so many is spent on them
-	tidyBytesMin = 2 << 20         // of waste; less is not worth one
-	busyBytes    = 4 << 20         // allocated in one period; with more, the runtime collects soon anyway
+	tidyPeriod   = 250 * time.Millisecond
+	tidyPause    = time.Second // at least, between two collections of ours
+	tidyShare    = 100         // and of the time at most one part in so many is spent on them
+	tidyBytesMin = 2 << 20     // of waste; less is not worth one
+	busyBytes    = 1 << 20     // allocated in one period, and
+	busyShare    = 16          // one part in so many of the waste; with more, the runtime collects soon anyway
 )
 
 // tidyMemory returns memory to the system after a burst, until done is closed. The runtime collects when
@@ -110,7 +111,7 @@ type tidier struct {
 
 // due reports whether a collection is worth it: when nothing much is going on, and there was something.
 func (t *tidier) due(now memory, closed uint64, at time.Time) bool {
-	quiet := now.allocated-t.last.allocated < now.waste/4+busyBytes
+	quiet := now.allocated-t.last.allocated < now.waste/busyShare+busyBytes
 	t.last, t.closed = now, closed
 	happened := now.allocated-t.tidied.allocated >= tidyBytesMin && now.waste >= max(tidyBytesMin, now.taken/16)
 	return quiet && (happened || closed != t.left) && at.After(t.next)

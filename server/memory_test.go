@@ -12,6 +12,7 @@ func TestMemoryIsReturnedWhenItPays(t *testing.T) {
 	start := time.Unix(0, 0)
 	for name, tt := range map[string]struct {
 		now    memory // 10 s after a collection that left nothing
+		lately uint64 // of now.allocated in the last period
 		closed uint64
 		took   time.Duration // of that collection
 		want   bool
@@ -19,13 +20,14 @@ func TestMemoryIsReturnedWhenItPays(t *testing.T) {
 		"nothing has happened":       {now: memory{allocated: mib, taken: 10 * mib, waste: mib}},
 		"a burst of logins":          {now: memory{allocated: 3 * mib, taken: 30 * mib, waste: 3 * mib}, want: true},
 		"a burst, at most of live":   {now: memory{allocated: 3 * mib, taken: 300 * mib, waste: 3 * mib}},
-		"still busy":                 {now: memory{allocated: 20 * mib, taken: 30 * mib, waste: 20 * mib}},
-		"much more waste than noise": {now: memory{allocated: 20 * mib, taken: 300 * mib, waste: 200 * mib}, want: true},
+		"still busy":                 {now: memory{allocated: 20 * mib, taken: 30 * mib, waste: 20 * mib}, lately: 3 * mib},
+		"much more waste than noise": {now: memory{allocated: 20 * mib, taken: 300 * mib, waste: 200 * mib}, lately: 3 * mib, want: true},
 		"somebody has left":          {now: memory{taken: 10 * mib}, closed: 1, want: true},
 		"the last one was slow":      {now: memory{taken: 10 * mib}, closed: 1, took: time.Second},
 	} {
 		var collector tidier
 		collector.done(memory{}, start, tt.took)
+		collector.last.allocated = tt.now.allocated - tt.lately
 		if got := collector.due(tt.now, tt.closed, start.Add(10*time.Second)); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
