@@ -415,6 +415,8 @@ func TestDroppingPoliciesLoseWholeFramesOnly(t *testing.T) {
 				}
 			}
 			// The slow one reads now: intact frames in ascending order, with a gap, and all that were not dropped.
+			publisher.sendText(ws.Binary, "echo:done") // in a turn behind the one that may still be dropping
+			publisher.want(ws.Binary, "done")
 			dropped := int(e.Stats().DroppedFrames)
 			previous := -1
 			for frames := 0; frames+dropped < last; frames++ {

@@ -1,6 +1,6 @@
 // Command sparse prints what a publication costs that reaches three of 10,000 connections, each with 100
 // names, and relates it to three bare send() calls and a microsecond. What a send costs is measured in
-// turns of a tenth of a second with it: with the C loop F1, which sends every delivery by itself, under the
+// turns of half a second with it: with the C loop F1, which sends every delivery by itself, under the
 // same load from the same driver.
 //
 //	go run ./bench/cmd/sparse -runs 10
@@ -92,6 +92,9 @@ func measure(rig *bench.Rig, o load.SparseOptions, d time.Duration) (publication
 			if err != nil {
 				return 0, 0, err
 			}
+			if n == 0 {
+				return 0, 0, fmt.Errorf("no publication arrived within %v", turn)
+			}
 			publications[i] += n
 			cpu[i] += took
 		}
@@ -101,14 +104,17 @@ func measure(rig *bench.Rig, o load.SparseOptions, d time.Duration) (publication
 
 // floorLoad returns o for F1. It looks names up in a table for a few thousand, so every connection has one,
 // which changes nothing about the order of the connections. And it has as many connections as this process
-// has descriptors left for, if that is less: a hundredth more or less changes nothing either.
+// has descriptors left for, if that is less: a few in a hundred change nothing either, more is an error.
 func floorLoad(o load.SparseOptions) (load.SparseOptions, error) {
 	const others = 100 // descriptors
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return o, err
 	}
-	o.Names = 1
-	o.Conns = min(o.Conns, int(limit.Cur)-others-o.Conns)
+	conns := min(o.Conns, int(limit.Cur)-others-o.Conns)
+	if conns < o.Conns-o.Conns/20 {
+		return o, fmt.Errorf("%d connections to each of two servers need %d descriptors, and this process may have %d", o.Conns, 2*o.Conns+others, limit.Cur)
+	}
+	o.Names, o.Conns = 1, conns
 	return o, nil
 }
