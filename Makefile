@@ -25,7 +25,7 @@ run: build ## start the server on the example configuration
 	$(BIN) -c conf.toml
 
 test: setup fmt unit race e2e ## everything: what CI runs
-	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory soak DURATION=2m fuzz FUZZTIME=2s; fi
+	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory soak DURATION=60s fuzz FUZZTIME=2s; fi
 
 setup: ## install what the tests need and the machine lacks
 	@scripts/setup
