@@ -76,7 +76,7 @@ const (
 )
 
 // tidyMemory returns memory to the system after a burst, until done is closed. The runtime collects when
-// the heap has grown threefold, or after two minutes: a server that has become quiet would keep what
+// the heap has grown to its goal, or after two minutes: a server that has become quiet would keep what
 // ten thousand logins or a flood cost it for so long. closed counts the connections that are gone: what they
 // held is garbage that nobody has allocated lately.
 func tidyMemory(done <-chan struct{}, closed func() uint64) {
